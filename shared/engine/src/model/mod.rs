@@ -1,0 +1,15 @@
+//! The words of the machine as types: ids, values, rows, windows, runs, batches, outcomes.
+//!
+//! Nothing here does I/O, reads a clock or knows a system.
+
+pub mod audit;
+pub mod batch;
+pub mod decimal;
+pub mod id;
+pub mod message;
+pub mod rows;
+pub mod run;
+pub mod sync;
+pub mod table;
+pub mod value;
+pub mod window;

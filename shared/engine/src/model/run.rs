@@ -1,0 +1,208 @@
+//! A run: one execution of a sync, its states, and every transition between them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::audit::Counts;
+use super::id::{RunId, SyncId};
+use super::message::Reason;
+use super::window::{Selection, Window};
+
+/// Where a run stands. Only the functions of this module move it.
+///
+/// ```text
+/// Polling ──▶ Draining ──▶ Closing ──▶ Complete
+///    │            │            └─────▶ Incomplete
+///    └────────────┴──▶ Abandoned, Failed
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RunState {
+    /// Pages are being read.
+    Polling,
+    /// All pages are read; batches are still on their way.
+    Draining,
+    /// Every batch is done; the next closing step is named.
+    Closing {
+        /// What is done next.
+        step: CloseStep,
+    },
+    /// Everything polled is accounted for and the watermark has moved.
+    Complete,
+    /// Some batch could not be finished; the watermark stays and the next run covers the window again.
+    Incomplete {
+        /// What is missing.
+        why: String,
+    },
+    /// Its lease ran out. A new run covers the same window; late batches of this one close nothing.
+    Abandoned,
+    /// It could not go on: a person has to act.
+    Failed {
+        /// What to do.
+        why: String,
+    },
+}
+
+/// The steps of closing, in their order. Each is safe to repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseStep {
+    /// Mark deleted what a full read did not find.
+    Sweep,
+    /// Move the watermark and release the lease.
+    Watermark,
+    /// Tell the destination that a run has ended.
+    AfterRun,
+    /// Read again what waited for the records of this run.
+    WakeUps,
+    /// Compare both sides.
+    Proof,
+}
+
+impl CloseStep {
+    /// The step after this one.
+    pub fn next(self) -> Option<Self> {
+        match self {
+            Self::Sweep => Some(Self::Watermark),
+            Self::Watermark => Some(Self::AfterRun),
+            Self::AfterRun => Some(Self::WakeUps),
+            Self::WakeUps => Some(Self::Proof),
+            Self::Proof => None,
+        }
+    }
+}
+
+/// What the short proof at the end of a run found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Whether the source equals the destination plus the named rejects and waiters.
+    pub agrees: bool,
+    /// Records at the source, where it can count.
+    pub source: Option<u64>,
+    /// Records at the destination that are not marked deleted.
+    pub destination: u64,
+    /// Records held as rejects.
+    pub rejected: u64,
+    /// Records held waiting.
+    pub waiting: u64,
+    /// In words, what was compared and what differs.
+    pub note: String,
+}
+
+/// One execution of a sync.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id, given by whoever sent the poll task, so that a task that comes twice is one run.
+    pub id: RunId,
+    /// Of which sync.
+    pub sync: SyncId,
+    /// Its number in the sync, from 1. Later reads have greater epochs.
+    pub epoch: u64,
+    /// Why it was started.
+    pub reason: Reason,
+    /// What it reads.
+    pub selection: Selection,
+    /// The window it reads, worked out when it began.
+    pub window: Window,
+    /// Up to when the sync is complete once this run is: the source's time at the start less the safety lag.
+    pub complete_up_to: Option<DateTime<Utc>>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it reached its last state.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Number of the newest continuation; older ones do nothing.
+    pub sequence: u32,
+    /// How many batches it has, known when the last page is read.
+    pub expected: Option<u32>,
+    /// How many batches are done.
+    pub done: u32,
+    /// What became of the records of the batches that are done.
+    pub counts: Counts,
+    /// The version of the mapping it was started with.
+    pub mapping: u32,
+    /// Whether unchanged records get its version: an older read of the same window may still be under way.
+    pub touch: bool,
+    /// Where it stands.
+    pub state: RunState,
+    /// What the proof at its end found.
+    pub proof: Option<Proof>,
+    /// Steps after the load that failed, in words. They never block the next poll.
+    pub warnings: Vec<String>,
+}
+
+impl Run {
+    /// Whether it has reached its last state.
+    pub fn has_ended(&self) -> bool {
+        matches!(
+            self.state,
+            RunState::Complete | RunState::Incomplete { .. } | RunState::Abandoned | RunState::Failed { .. }
+        )
+    }
+
+    /// Whether all its batches are done and it can be closed, or is being closed.
+    pub fn can_close(&self) -> bool {
+        match self.state {
+            RunState::Draining => self.expected == Some(self.done),
+            RunState::Closing { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The last page is read: the run has `batches` batches. Does nothing in any later state.
+    pub fn polled(&mut self, batches: u32) {
+        if self.state == RunState::Polling {
+            self.expected = Some(batches);
+            self.state = RunState::Draining;
+        }
+    }
+
+    /// Counts a batch that is done for the first time.
+    pub fn batch_done(&mut self, counts: &Counts) {
+        self.done += 1;
+        self.counts.merge(counts);
+    }
+
+    /// Begins closing, once every batch is done.
+    pub fn begin_closing(&mut self) {
+        if self.state == RunState::Draining && self.can_close() {
+            self.state = RunState::Closing { step: CloseStep::Sweep };
+        }
+    }
+
+    /// Step `done` of the closing is done; the last one completes the run. A repeated or late call does nothing.
+    pub fn closed_step(&mut self, done: CloseStep, now: DateTime<Utc>) {
+        if self.state == (RunState::Closing { step: done }) {
+            match done.next() {
+                Some(step) => self.state = RunState::Closing { step },
+                None => self.end(RunState::Complete, now),
+            }
+        }
+    }
+
+    /// Its lease ran out.
+    pub fn abandon(&mut self, now: DateTime<Utc>) {
+        self.end(RunState::Abandoned, now);
+    }
+
+    /// Some batch cannot be finished.
+    pub fn incomplete(&mut self, why: impl Into<String>, now: DateTime<Utc>) {
+        self.end(RunState::Incomplete { why: why.into() }, now);
+    }
+
+    /// It cannot go on at all.
+    pub fn fail(&mut self, why: impl Into<String>, now: DateTime<Utc>) {
+        self.end(RunState::Failed { why: why.into() }, now);
+    }
+
+    fn end(&mut self, state: RunState, now: DateTime<Utc>) {
+        if !self.has_ended() {
+            self.state = state;
+            self.ended_at = Some(now);
+        }
+    }
+
+    /// Whether every record is accounted for and nothing is missing.
+    pub fn is_green(&self) -> bool {
+        self.state == RunState::Complete && self.counts.balanced()
+    }
+}

@@ -1,0 +1,27 @@
+//! Finds the connector of a sync's connection.
+
+use async_trait::async_trait;
+
+use super::{Destination, Source};
+use crate::error::Result;
+use crate::model::id::{ConnectionId, TenantId};
+
+/// Opens connectors by connection. Opening reads configuration and the vault; it does not call the system yet.
+#[async_trait]
+pub trait Connectors: Send + Sync {
+    /// A source, for one poll. The caller closes it.
+    ///
+    /// # Errors
+    /// Stops when the connection is not configured, is no source, or its secret is missing.
+    async fn source(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Box<dyn Source>>;
+
+    /// A destination, to be used for many batches, by several at once.
+    ///
+    /// # Errors
+    /// As [`Connectors::source`].
+    async fn destination(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+    ) -> Result<std::sync::Arc<dyn Destination>>;
+}
