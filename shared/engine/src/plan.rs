@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::mapping::Mapping;
-use crate::model::id::{ConnectionId, SyncId};
+use crate::model::id::{ConnectionId, IntegrationId, SyncId, TenantId};
 use crate::model::table::TableSpec;
 
 /// How a stream tells when a record changed.
@@ -96,4 +96,10 @@ pub trait Plans: Send + Sync {
     /// # Errors
     /// Stops when the tenant, integration or stream is not configured.
     fn plan(&self, sync: &SyncId) -> Result<Arc<SyncPlan>>;
+
+    /// The syncs of an integration that are switched on, in the order in which they are run.
+    ///
+    /// # Errors
+    /// Stops when the tenant or the integration is not configured.
+    fn syncs(&self, tenant: &TenantId, integration: &IntegrationId) -> Result<Vec<SyncId>>;
 }

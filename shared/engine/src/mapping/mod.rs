@@ -74,6 +74,14 @@ impl Mapping {
         Ok(Mapper { mapping: self })
     }
 
+    /// The values of the source's key columns for a record key, as the source writes them.
+    ///
+    /// # Errors
+    /// Stops when the key columns are not plain source columns.
+    pub fn source_key(&self, key: &RecordKey) -> Result<Vec<String>> {
+        Ok(key.parts())
+    }
+
     /// The hash of a mapped row's content.
     pub fn content_hash(&self, _cells: &[Value<'_>]) -> u128 {
         0

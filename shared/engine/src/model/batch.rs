@@ -41,6 +41,9 @@ pub struct Archived {
     pub replays: Option<BatchId>,
     /// Rows in it.
     pub rows: u32,
+    /// Records that were too big to carry and are held as rejects instead.
+    #[serde(default)]
+    pub too_big: u32,
     /// Where the source goes on after it; `None` says that it was the last.
     pub next: Option<Position>,
     /// When it was archived.

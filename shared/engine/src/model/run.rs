@@ -124,6 +124,9 @@ pub struct Run {
     pub touch: bool,
     /// Where it stands.
     pub state: RunState,
+    /// Records that a full read did not find and that were marked deleted.
+    #[serde(default)]
+    pub swept: u64,
     /// What the proof at its end found.
     pub proof: Option<Proof>,
     /// Steps after the load that failed, in words. They never block the next poll.

@@ -12,6 +12,9 @@ pub struct Lease {
     pub run: RunId,
     /// Until when, unless it is renewed.
     pub until: DateTime<Utc>,
+    /// What [`SyncState::outstanding`] was before this run.
+    #[serde(default)]
+    pub outstanding_before: bool,
 }
 
 /// The mapping in force: its number goes up when its content changes.
@@ -45,6 +48,22 @@ pub struct SyncState {
     pub mapping: MappingVersion,
     /// The newest run.
     pub last_run: Option<RunId>,
+    /// The run before it.
+    pub previous_run: Option<RunId>,
+}
+
+/// How a run ends, as far as its sync is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The window is complete: the watermark moves forward, never back.
+    Complete {
+        /// The new watermark.
+        up_to: Option<DateTime<Utc>>,
+    },
+    /// All went well, but the run read chosen records and says nothing about the rest.
+    Aside,
+    /// Something is missing: batches of the run may still arrive or be replayed.
+    NotComplete,
 }
 
 /// What [`SyncState::begin`] found.
@@ -56,8 +75,6 @@ pub enum Begin {
         epoch: u64,
         /// Whether it gives its version to unchanged records too.
         touch: bool,
-        /// The run whose lease had run out, now to be marked abandoned.
-        abandoned: Option<RunId>,
     },
     /// The run held the lease already: the task came again.
     Resumed,
@@ -76,23 +93,22 @@ impl SyncState {
         tick
     }
 
-    /// Takes the lease for `run` until `until`, unless another run holds it.
+    /// Takes the lease for `run` until `until`, unless another run holds it. A run whose lease ran out is overtaken.
     pub fn begin(&mut self, run: &RunId, now: DateTime<Utc>, until: DateTime<Utc>) -> Begin {
-        let abandoned = match &self.lease {
+        match &mut self.lease {
             Some(lease) if lease.run == *run => {
-                self.lease = Some(Lease { run: run.clone(), until });
+                lease.until = until;
                 return Begin::Resumed;
             }
             Some(lease) if lease.until > now => return Begin::Busy { by: lease.run.clone() },
-            Some(lease) => Some(lease.run.clone()),
-            None => None,
-        };
+            _ => {}
+        }
         self.epoch += 1;
-        let touch = self.outstanding || abandoned.is_some();
+        let touch = self.outstanding;
+        self.lease = Some(Lease { run: run.clone(), until, outstanding_before: self.outstanding });
         self.outstanding = true;
-        self.lease = Some(Lease { run: run.clone(), until });
-        self.last_run = Some(run.clone());
-        Begin::Started { epoch: self.epoch, touch, abandoned }
+        self.previous_run = self.last_run.replace(run.clone());
+        Begin::Started { epoch: self.epoch, touch }
     }
 
     /// Whether `run` holds the lease.
@@ -111,16 +127,17 @@ impl SyncState {
         }
     }
 
-    /// Ends the run that holds the lease. With `complete` the watermark moves forward, never back. Says whether a task
-    /// that came in between asks for another poll; `None` when `run` did not hold the lease.
-    pub fn finish(&mut self, run: &RunId, complete: bool, watermark: Option<DateTime<Utc>>) -> Option<bool> {
-        if !self.is_held_by(run) {
-            return None;
-        }
-        self.lease = None;
-        if complete {
-            self.outstanding = false;
-            self.watermark = self.watermark.max(watermark);
+    /// Ends the run that holds the lease. Says whether a task that came in between asks for another poll; `None` when
+    /// `run` did not hold the lease.
+    pub fn finish(&mut self, run: &RunId, end: End) -> Option<bool> {
+        let lease = self.lease.take_if(|lease| lease.run == *run)?;
+        match end {
+            End::Complete { up_to } => {
+                self.outstanding = false;
+                self.watermark = self.watermark.max(up_to);
+            }
+            End::Aside => self.outstanding = lease.outstanding_before,
+            End::NotComplete => {}
         }
         Some(std::mem::take(&mut self.again))
     }
@@ -143,16 +160,27 @@ mod tests {
     }
 
     #[test]
-    fn a_run_whose_lease_ran_out_is_abandoned_and_its_successor_touches_what_it_reads() {
+    fn the_successor_of_a_run_whose_lease_ran_out_touches_what_it_reads() {
         let (first, second) = (RunId::new("1"), RunId::new("2"));
         let mut sync = SyncState::default();
-        assert_eq!(sync.begin(&first, at(0), at(10)), Begin::Started { epoch: 1, touch: false, abandoned: None });
+        assert_eq!(sync.begin(&first, at(0), at(10)), Begin::Started { epoch: 1, touch: false });
         assert_eq!(sync.begin(&second, at(5), at(15)), Begin::Busy { by: first.clone() });
-        let begun = sync.begin(&second, at(11), at(21));
-        assert_eq!(begun, Begin::Started { epoch: 2, touch: true, abandoned: Some(first.clone()) });
+        assert_eq!(sync.begin(&second, at(11), at(21)), Begin::Started { epoch: 2, touch: true });
+        assert_eq!(sync.previous_run, Some(first.clone()));
         assert!(!sync.renew(&first, at(30)));
-        assert_eq!(sync.finish(&first, true, Some(at(1))), None);
+        assert_eq!(sync.finish(&first, End::Complete { up_to: Some(at(1)) }), None);
         assert_eq!(sync.watermark, None);
+    }
+
+    #[test]
+    fn a_run_over_chosen_keys_does_not_hide_what_an_incomplete_run_left_outstanding() {
+        let (window, keys) = (RunId::new("1"), RunId::new("2"));
+        let mut sync = SyncState::default();
+        sync.begin(&window, at(0), at(10));
+        sync.finish(&window, End::NotComplete);
+        sync.begin(&keys, at(1), at(11));
+        sync.finish(&keys, End::Aside);
+        assert!(sync.outstanding);
     }
 
     #[test]
@@ -176,10 +204,10 @@ mod tests {
         let run = RunId::new("1");
         let mut sync = SyncState { watermark: Some(at(5)), ..SyncState::default() };
         sync.begin(&run, at(6), at(10));
-        assert_eq!(sync.finish(&run, true, Some(at(3))), Some(false));
+        assert_eq!(sync.finish(&run, End::Complete { up_to: Some(at(3)) }), Some(false));
         assert_eq!(sync.watermark, Some(at(5)));
         sync.begin(&run, at(6), at(10));
-        sync.finish(&run, false, Some(at(7)));
+        sync.finish(&run, End::NotComplete);
         assert_eq!(sync.watermark, Some(at(5)));
     }
 }

@@ -14,7 +14,11 @@ pub enum Selection {
     #[default]
     Changes,
     /// Everything; what is no longer at the source is marked deleted once the counts agree.
-    Full,
+    Full {
+        /// Mark deleted however many they are, as a person has decided.
+        #[serde(default)]
+        accept_deletes: bool,
+    },
     /// A backfill: records changed from the first date to the second, both included.
     Dates {
         /// First date, in the source's zone.
@@ -26,6 +30,13 @@ pub enum Selection {
     Keys(Vec<RecordKey>),
     /// Archived rows once more, as they came, under the version they had.
     Replay(Replay),
+}
+
+impl Selection {
+    /// Whether a run over it makes the sync complete up to its start.
+    pub fn moves_watermark(&self) -> bool {
+        matches!(self, Self::Changes | Self::Full { .. })
+    }
 }
 
 /// Which archived rows are replayed.

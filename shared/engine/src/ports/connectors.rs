@@ -15,6 +15,12 @@ pub trait Connectors: Send + Sync {
     /// Stops when the connection is not configured, is no source, or its secret is missing.
     async fn source(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Box<dyn Source>>;
 
+    /// Tells one version of a connection's secret from another without telling anything about its content.
+    ///
+    /// # Errors
+    /// As [`Connectors::source`].
+    async fn secret_fingerprint(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<String>;
+
     /// A destination, to be used for many batches, by several at once.
     ///
     /// # Errors

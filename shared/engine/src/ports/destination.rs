@@ -67,22 +67,30 @@ pub trait Destination: Send + Sync {
     async fn write(&self, table: &TableSpec, batch: &MappedBatch) -> Result<Vec<Written>>;
 
     /// Counts the records with a version older than `before` that are not marked deleted: what a full read did not find.
+    /// Records whose `_source_id` is among `except` are held, not gone, and are left out.
     ///
     /// # Errors
     /// As [`Destination::write`].
-    async fn count_stale(&self, table: &TableSpec, sync: &SyncId, before: Version) -> Result<u64>;
+    async fn count_stale(&self, table: &TableSpec, sync: &SyncId, before: Version, except: &[String]) -> Result<u64>;
 
-    /// Marks those records deleted, with `before` as their version, and returns their keys.
+    /// Marks those records deleted, with `before` as their version, and returns their `_source_id`s.
     ///
     /// # Errors
     /// As [`Destination::write`].
-    async fn delete_stale(&self, table: &TableSpec, sync: &SyncId, before: Version) -> Result<Vec<String>>;
+    async fn delete_stale(
+        &self,
+        table: &TableSpec,
+        sync: &SyncId,
+        before: Version,
+        except: &[String],
+    ) -> Result<Vec<String>>;
 
-    /// Counts the records that are not marked deleted and sums these columns over them.
+    /// Counts the records that are not marked deleted, and sums these columns over them, leaving out those whose
+    /// `_source_id` is among `except`.
     ///
     /// # Errors
     /// As [`Destination::write`].
-    async fn totals(&self, table: &TableSpec, sync: &SyncId, columns: &[&str]) -> Result<Totals>;
+    async fn totals(&self, table: &TableSpec, sync: &SyncId, columns: &[&str], except: &[String]) -> Result<Totals>;
 
     /// A run has ended: vacuum, analyse, tell somebody. Safe to repeat.
     ///

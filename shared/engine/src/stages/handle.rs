@@ -1,0 +1,133 @@
+//! Does the work of one message and decides what becomes of the message.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tracing::{error, info, warn};
+
+use super::{Context, close, load, poll, transform};
+use crate::error::{Error, Kind, Result};
+use crate::model::message::{Message, Task};
+use crate::model::sync::End;
+use crate::ports::Received;
+
+/// What became of a message. In every case it has to be deleted from its queue; what must go on travels in a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disposition {
+    /// Its work is done.
+    Done,
+    /// It was put back, to be done after this delay.
+    Later(Duration),
+    /// It was given up; its run says why.
+    GivenUp(String),
+}
+
+/// Does the work of `received`. With `deadline` a poll stops in time and sends itself a continuation.
+///
+/// # Errors
+/// When not even the decision about the message could be stored: leave the message in its queue, it will be seen again.
+pub async fn handle(context: &Context, received: &Received, deadline: Option<DateTime<Utc>>) -> Result<Disposition> {
+    let message = &received.message;
+    if let Some(wait) = message.not_before.and_then(|at| (at - context.clock.now()).to_std().ok())
+        && !wait.is_zero()
+    {
+        let delay = wait.min(context.limits.longest_delay);
+        context.queue.send(message, delay).await?;
+        return Ok(Disposition::Later(delay));
+    }
+    let failure = match work(context, message, deadline).await {
+        Ok(()) => return Ok(Disposition::Done),
+        Err(failure) => failure,
+    };
+    match failure.kind() {
+        // A repetition is how the engine looks before it tries again: every write is safe to repeat.
+        Kind::Later { after: None } | Kind::Unknown => put_back(context, received, &failure, None).await,
+        Kind::Later { after } => put_back(context, received, &failure, after).await,
+        Kind::Reject | Kind::Stop => {
+            let why = failure.to_string();
+            give_up(context, received, &why).await?;
+            Ok(Disposition::GivenUp(why))
+        }
+    }
+}
+/// Puts work back as a new message with its own attempt count, or gives it up after the last attempt.
+async fn put_back(
+    context: &Context,
+    received: &Received,
+    failure: &Error,
+    after: Option<Duration>,
+) -> Result<Disposition> {
+    let message = &received.message;
+    let (sync, run) = (message.task.sync(), message.task.run());
+    let attempt = message.attempt + 1;
+    if attempt >= context.limits.attempts {
+        let why = format!("{failure} (given up after {attempt} attempts)");
+        give_up(context, received, &why).await?;
+        return Ok(Disposition::GivenUp(why));
+    }
+    let delay = after.unwrap_or_else(|| backoff(context, message.attempt));
+    let not_before = (delay > context.limits.longest_delay).then(|| context.clock.now() + delay);
+    let delay = delay.min(context.limits.longest_delay);
+    info!(%sync, %run, attempt, seconds = delay.as_secs(), reason = %failure, "put back");
+    let again = Message { attempt, not_before, ..message.clone() };
+    context.queue.send(&again, delay).await?;
+    Ok(Disposition::Later(delay))
+}
+
+async fn work(context: &Context, message: &Message, deadline: Option<DateTime<Utc>>) -> Result<()> {
+    match &message.task {
+        Task::Poll(task) => poll::poll(context, task, deadline).await,
+        Task::Transform(task) => transform::transform(context, task, &message.payload).await,
+        Task::Load(task) => load::load(context, task, &message.payload).await,
+        Task::Close { sync, run } => close::close(context, sync, run).await,
+    }
+}
+
+fn backoff(context: &Context, attempt: u32) -> Duration {
+    context.limits.backoff.saturating_mul(1 << attempt.min(10)).min(context.limits.longest_delay)
+}
+
+/// Ends the run of a message that cannot be done: its watermark stays, its lease is released, a person is told. What
+/// was archived can be replayed.
+async fn give_up(context: &Context, received: &Received, why: &str) -> Result<()> {
+    let task = &received.message.task;
+    let (sync, run) = (task.sync(), task.run());
+    error!(%sync, %run, stage = task.stage().as_str(), reason = why, "given up");
+    context.queue.dead_letter(task.stage(), received, why).await?;
+    end_run(context, task, why).await
+}
+
+/// Ends the run of a message whose work panicked, so that it is not forgotten.
+///
+/// # Errors
+/// Later when the store cannot be reached.
+pub async fn abandon(context: &Context, received: &Received, why: &str) -> Result<()> {
+    end_run(context, &received.message.task, why).await
+}
+
+/// Marks the run of a task as ended without completion.
+async fn end_run(context: &Context, task: &Task, why: &str) -> Result<()> {
+    let (sync, run) = (task.sync(), task.run());
+    let now = context.clock.now();
+    let known = context
+        .store
+        .update_run(run, &mut |run| match task {
+            Task::Poll(_) => run.fail(why, now),
+            _ => run.incomplete(why, now),
+        })
+        .await?;
+    if known.is_none() {
+        warn!(%sync, %run, "the run of a given-up task is not known");
+    }
+    let mut again = None;
+    context.store.update_sync(sync, &mut |state| again = state.finish(run, End::NotComplete)).await?;
+    if again == Some(true) {
+        super::start::send_again(context, sync).await?;
+    }
+    Ok(())
+}
+
+/// A refusal that no repetition can mend, unless it says otherwise itself.
+pub(super) fn internal(message: impl Into<String>) -> Error {
+    Error::stop(message)
+}
