@@ -52,6 +52,13 @@ pub enum Reason {
     Again,
 }
 
+impl Reason {
+    /// Whether somebody decided to start it just now, and so knows why the sync may have rested.
+    pub fn is_a_person(self) -> bool {
+        matches!(self, Self::Manual | Self::Backfill | Self::Replay)
+    }
+}
+
 /// Starts or continues a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PollTask {

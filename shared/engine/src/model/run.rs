@@ -209,3 +209,85 @@ impl Run {
         self.state == RunState::Complete && self.counts.balanced()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::audit::Outcome;
+
+    fn run() -> Run {
+        Run {
+            id: RunId::new("1"),
+            sync: "acme/jde-looker/ap_invoices".parse().unwrap(),
+            epoch: 1,
+            reason: Reason::Manual,
+            selection: Selection::Changes,
+            window: Window::default(),
+            complete_up_to: None,
+            started_at: DateTime::UNIX_EPOCH,
+            ended_at: None,
+            sequence: 0,
+            expected: None,
+            done: 0,
+            counts: Counts::default(),
+            mapping: 1,
+            touch: false,
+            state: RunState::Polling,
+            swept: 0,
+            proof: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_run_closes_only_when_its_last_page_is_read_and_its_last_batch_is_done() {
+        let mut run = run();
+        run.batch_done(&Counts::default());
+        run.begin_closing();
+        assert_eq!(run.state, RunState::Polling);
+        run.polled(2);
+        assert!(!run.can_close());
+        run.batch_done(&Counts::default());
+        assert!(run.can_close());
+        run.begin_closing();
+        assert_eq!(run.state, RunState::Closing { step: CloseStep::Sweep });
+    }
+
+    #[test]
+    fn a_run_without_pages_closes_at_once_and_every_step_is_done_once() {
+        let mut run = run();
+        run.polled(0);
+        run.begin_closing();
+        let mut steps = Vec::new();
+        while let RunState::Closing { step } = run.state {
+            steps.push(step);
+            run.closed_step(step, DateTime::UNIX_EPOCH);
+            run.closed_step(step, DateTime::UNIX_EPOCH);
+        }
+        assert_eq!(
+            steps,
+            [CloseStep::Sweep, CloseStep::Watermark, CloseStep::AfterRun, CloseStep::WakeUps, CloseStep::Proof]
+        );
+        assert_eq!(run.state, RunState::Complete);
+    }
+
+    #[test]
+    fn a_run_that_has_ended_stays_as_it_ended() {
+        let mut run = run();
+        run.incomplete("batch 3 is missing", DateTime::UNIX_EPOCH);
+        run.polled(1);
+        run.begin_closing();
+        run.abandon(DateTime::UNIX_EPOCH);
+        assert_eq!(run.state, RunState::Incomplete { why: "batch 3 is missing".to_owned() });
+    }
+
+    #[test]
+    fn a_run_whose_account_does_not_balance_is_not_green() {
+        let mut run = run();
+        run.state = RunState::Complete;
+        run.counts.polled = 1;
+        assert!(!run.is_green());
+        run.counts.add(Outcome::Waiting);
+        assert!(run.is_green());
+    }
+}

@@ -46,9 +46,17 @@ pub async fn handle(context: &Context, received: &Received, deadline: Option<Dat
         Kind::Reject | Kind::Stop => {
             let why = failure.to_string();
             give_up(context, received, &why).await?;
+            pause(context, received, &why).await?;
             Ok(Disposition::GivenUp(why))
         }
     }
+}
+
+/// Repeating would fail the same way: the sync rests until a person starts it again.
+async fn pause(context: &Context, received: &Received, why: &str) -> Result<()> {
+    let sync = received.message.task.sync();
+    context.store.update_sync(sync, &mut |state| state.paused = Some(why.to_owned())).await?;
+    Ok(())
 }
 /// Puts work back as a new message with its own attempt count, or gives it up after the last attempt.
 async fn put_back(

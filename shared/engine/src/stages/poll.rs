@@ -106,6 +106,13 @@ async fn begin(context: &Context, task: &PollTask, plan: &SyncPlan) -> Result<Op
                 begin = None;
                 return;
             }
+            if task.reason.is_a_person() {
+                state.paused = None;
+            } else if let Some(why) = &state.paused {
+                info!(sync = %task.sync, run = %task.run, reason = why, "the sync rests until a person starts it");
+                begin = None;
+                return;
+            }
             let now = state.tick(now);
             mapping = state.mapping_number(plan.mapping.hash());
             let outcome = state.begin(&task.run, now, until);
