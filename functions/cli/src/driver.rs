@@ -12,7 +12,8 @@ use engine::model::message::Stage;
 use engine::ports::Queue;
 use engine::stages::{Context, Disposition, handle};
 use engine::{Error, Result};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// How long a message stays hidden while it is worked on. Nobody else works here, and what a killed process held is made
 /// visible again when the next one starts; so this only has to be longer than any work.
@@ -53,12 +54,12 @@ impl Lanes {
 /// # Errors
 /// When the embedded store fails. Messages whose work failed are not errors here: their runs say what happened.
 pub async fn drain(context: &Context, embedded: &Arc<Embedded>, lanes: Lanes) -> Result<()> {
-    let busy = Arc::new(AtomicUsize::new(0));
+    let shared = Arc::new(Shared::default());
     let mut workers = JoinSet::new();
     for stage in Stage::ALL {
         for _ in 0..lanes.of(stage) {
             let worker =
-                Worker { context: context.clone(), embedded: Arc::clone(embedded), busy: Arc::clone(&busy), stage };
+                Worker { context: context.clone(), embedded: Arc::clone(embedded), shared: Arc::clone(&shared), stage };
             workers.spawn(worker.run());
         }
     }
@@ -74,41 +75,58 @@ pub async fn drain(context: &Context, embedded: &Arc<Embedded>, lanes: Lanes) ->
     first_failure.map_or(Ok(()), Err)
 }
 
+/// What the workers know of each other.
+#[derive(Default)]
+struct Shared {
+    /// Workers that have a message in hand, or look for one.
+    busy: AtomicUsize,
+    /// Messages that were done.
+    done: AtomicUsize,
+    /// Set when the queues are empty and nobody works.
+    ended: watch::Sender<bool>,
+}
+
 struct Worker {
     context: Context,
     embedded: Arc<Embedded>,
-    busy: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
     stage: Stage,
 }
 
 impl Worker {
     async fn run(self) -> Result<()> {
-        loop {
-            self.busy.fetch_add(1, Ordering::SeqCst);
+        let mut ended = self.shared.ended.subscribe();
+        while !*ended.borrow() {
+            self.shared.busy.fetch_add(1, Ordering::SeqCst);
             let worked = self.work().await;
-            self.busy.fetch_sub(1, Ordering::SeqCst);
-            if !worked? && self.all_idle().await? {
-                // Wakes the other idle workers, so that they see the end at once.
-                self.embedded.wake_all();
+            self.shared.done.fetch_add(usize::from(matches!(worked, Ok(true))), Ordering::SeqCst);
+            self.shared.busy.fetch_sub(1, Ordering::SeqCst);
+            if worked? {
+                continue;
+            }
+            if self.all_idle().await? {
+                self.shared.ended.send_replace(true);
                 return Ok(());
             }
+            tokio::select! {
+                waited = self.embedded.wait(self.stage) => waited?,
+                _ = ended.changed() => {}
+                // Messages that wait for their time come without a call.
+                () = tokio::time::sleep(IDLE) => {}
+            }
         }
+        Ok(())
     }
 
-    /// Takes one message and does it; waits a while when there is none. Says whether there was one.
+    /// Takes one message and does it. Says whether there was one.
     async fn work(&self) -> Result<bool> {
         let mut messages = self.embedded.receive(self.stage, 1, VISIBILITY).await?;
-        let Some(received) = messages.pop() else {
-            self.busy.fetch_sub(1, Ordering::SeqCst);
-            let waited = tokio::time::timeout(IDLE, self.embedded.wait(self.stage)).await;
-            self.busy.fetch_add(1, Ordering::SeqCst);
-            return Ok(waited.is_ok());
-        };
+        let Some(received) = messages.pop() else { return Ok(false) };
         let context = self.context.clone();
         let task = received.clone();
         // A task of its own, so that a panic is this message's failure and not the end of the process.
-        let handled = tokio::spawn(async move { handle(&context, &task, None).await }).await;
-        match handled {
+        let mut handled = EndsWithWorker(tokio::spawn(async move { handle(&context, &task, None).await }));
+        match (&mut handled.0).await {
             Ok(disposition) => {
                 if let Disposition::Later(delay) = disposition? {
                     tracing::debug!(stage = self.stage.as_str(), seconds = delay.as_secs(), "put back");
@@ -116,8 +134,8 @@ impl Worker {
             }
             Err(panic) => {
                 let why = format!("{} failed in an unforeseen way ({panic}): please report it", self.stage.as_str());
-                self.embedded.dead_letter(self.stage, &received, &why).await?;
                 engine::stages::abandon(&self.context, &received, &why).await?;
+                self.embedded.dead_letter(self.stage, &received, &why).await?;
                 return Ok(true);
             }
         }
@@ -125,15 +143,25 @@ impl Worker {
         Ok(true)
     }
 
+    /// Whether no message is left and nobody works. The queues are counted one after the other, so it only holds when
+    /// no message was done meanwhile: one that was could have sent another to a queue that had been counted.
     async fn all_idle(&self) -> Result<bool> {
-        if self.busy.load(Ordering::SeqCst) > 0 {
-            return Ok(false);
-        }
+        let done = self.shared.done.load(Ordering::SeqCst);
         for stage in Stage::ALL {
             if self.embedded.pending(stage).await? > 0 {
                 return Ok(false);
             }
         }
-        Ok(true)
+        let nobody_works = self.shared.busy.load(Ordering::SeqCst) == 0;
+        Ok(nobody_works && self.shared.done.load(Ordering::SeqCst) == done)
+    }
+}
+
+/// Work that stops when its worker is stopped.
+struct EndsWithWorker<T>(JoinHandle<T>);
+
+impl<T> Drop for EndsWithWorker<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -13,23 +13,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct ColumnSpec {
     /// The source column whose value it takes; for a timestamp also two of them, date and time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = "AG", example = ["UPMJ", "UPMT"])]
+    #[schemars(example = &"AG", example = ["UPMJ", "UPMT"])]
     pub from: Option<SourceColumns>,
     /// Its type in the destination: `text`, `text(n)`, `integer`, `decimal(p,s)`, `boolean`, `date`, `timestamp`, `json`.
     /// What does not fit refuses the record; nothing is cut or rounded.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    #[schemars(example = "decimal(15,2)", example = "text(30)")]
+    #[schemars(example = &"decimal(15,2)", example = &"text(30)")]
     pub kind: Option<String>,
     /// How the source writes it. Text: `trim` (blanks at both ends go; without a format only those at the end),
     /// `as_is`, `pad_left(8,0)`. Numbers: `implied(2)` for amounts delivered as whole cents. Dates: `yyyymmdd` (taken
     /// when nothing is written), `cyyddd`, `iso`, or a pattern such as `%m/%d/%y`. Timestamps: `yyyymmdd hhmmss` and
     /// `cyyddd hhmmss` over two columns, `iso`, `epoch_millis`, or a pattern.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = "cyyddd", example = "implied(2)")]
+    #[schemars(example = &"cyyddd", example = &"implied(2)")]
     pub format: Option<String>,
     /// Taken when the source has no value or a blank. Dates are written `2026-11-20`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = "USD")]
+    #[schemars(example = &"USD")]
     pub default: Option<String>,
     /// Whether a record without a value here is refused. Key columns always are required.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ pub struct ColumnSpec {
     /// A CEL expression over source columns, instead of `from`. Whole numbers are ints; numbers with a fraction are text,
     /// for `dec_add`, `dec_sub`, `dec_mul`, `dec_neg` and `dec_cmp`, so that amounts stay exact.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = "dec_sub(AG, AAP)")]
+    #[schemars(example = &"dec_sub(AG, AAP)")]
     pub expr: Option<String>,
     /// Fills the column with the id that a record of another stream has in the destination, instead of `from`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ pub struct ColumnSpec {
     pub lookup: Option<LookupSpec>,
     /// What it means, for the comment in the database.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = "Amount of the pay item in the currency of the company")]
+    #[schemars(example = &"Amount of the pay item in the currency of the company")]
     pub description: Option<String>,
 }
 
@@ -125,7 +125,7 @@ pub enum Other {
 #[serde(deny_unknown_fields)]
 pub struct LookupSpec {
     /// The stream, of the same integration.
-    #[schemars(example = "suppliers")]
+    #[schemars(example = &"suppliers")]
     pub stream: String,
     /// Columns of this table that make the other record's key, in the order of its key.
     #[schemars(example = ["supplier_number"])]
@@ -147,7 +147,7 @@ impl LookupSpec {
 #[serde(deny_unknown_fields)]
 pub struct NeedSpec {
     /// The stream, of the same integration.
-    #[schemars(example = "purchase_orders")]
+    #[schemars(example = &"purchase_orders")]
     pub stream: String,
     /// Columns of this table that make the other record's key, in the order of its key. Where one of them is without a
     /// value the record needs nothing.

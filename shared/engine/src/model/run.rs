@@ -182,9 +182,12 @@ impl Run {
         }
     }
 
-    /// Its lease ran out.
+    /// Its lease ran out. A run that has moved the watermark gave its lease back itself and goes on closing.
     pub fn abandon(&mut self, now: DateTime<Utc>) {
-        self.end(RunState::Abandoned, now);
+        match self.state {
+            RunState::Closing { step } if step > CloseStep::Watermark => {}
+            _ => self.end(RunState::Abandoned, now),
+        }
     }
 
     /// Some batch cannot be finished.

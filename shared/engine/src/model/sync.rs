@@ -107,6 +107,7 @@ impl SyncState {
         let touch = self.outstanding;
         self.lease = Some(Lease { run: run.clone(), until, outstanding_before: self.outstanding });
         self.outstanding = true;
+        self.again = false;
         self.previous_run = self.last_run.replace(run.clone());
         Begin::Started { epoch: self.epoch, touch }
     }
@@ -127,10 +128,9 @@ impl SyncState {
         }
     }
 
-    /// Ends the run that holds the lease. Says whether a task that came in between asks for another poll; `None` when
-    /// `run` did not hold the lease.
-    pub fn finish(&mut self, run: &RunId, end: End) -> Option<bool> {
-        let lease = self.lease.take_if(|lease| lease.run == *run)?;
+    /// Ends the run, if it holds the lease; says whether it did.
+    pub fn finish(&mut self, run: &RunId, end: End) -> bool {
+        let Some(lease) = self.lease.take_if(|lease| lease.run == *run) else { return false };
         match end {
             End::Complete { up_to } => {
                 self.outstanding = false;
@@ -139,7 +139,13 @@ impl SyncState {
             End::Aside => self.outstanding = lease.outstanding_before,
             End::NotComplete => {}
         }
-        Some(std::mem::take(&mut self.again))
+        true
+    }
+
+    /// Whether a task that came while a run was reading still asks for another poll. Only the next run answers it, so
+    /// that it is not lost when whoever sends its task dies.
+    pub fn owes_a_run(&self) -> bool {
+        self.again && self.lease.is_none()
     }
 
     /// The number of the mapping with this hash: a new number when the hash is new.
@@ -168,7 +174,7 @@ mod tests {
         assert_eq!(sync.begin(&second, at(11), at(21)), Begin::Started { epoch: 2, touch: true });
         assert_eq!(sync.previous_run, Some(first.clone()));
         assert!(!sync.renew(&first, at(30)));
-        assert_eq!(sync.finish(&first, End::Complete { up_to: Some(at(1)) }), None);
+        assert!(!sync.finish(&first, End::Complete { up_to: Some(at(1)) }));
         assert_eq!(sync.watermark, None);
     }
 
@@ -204,7 +210,7 @@ mod tests {
         let run = RunId::new("1");
         let mut sync = SyncState { watermark: Some(at(5)), ..SyncState::default() };
         sync.begin(&run, at(6), at(10));
-        assert_eq!(sync.finish(&run, End::Complete { up_to: Some(at(3)) }), Some(false));
+        assert!(sync.finish(&run, End::Complete { up_to: Some(at(3)) }));
         assert_eq!(sync.watermark, Some(at(5)));
         sync.begin(&run, at(6), at(10));
         sync.finish(&run, End::NotComplete);

@@ -6,14 +6,15 @@ use std::collections::HashSet;
 use tracing::{info, warn};
 
 use super::poll::{NO_ROW, Session};
+use super::transform::is_key_of_place;
 use super::{Context, proof, start};
 use crate::error::Result;
-use crate::model::audit::{AuditBatch, AuditEntry, Held, HeldWhy, Outcome};
+use crate::model::audit::{AuditBatch, AuditEntry, Held, HeldWhy, Outcome, Settled};
 use crate::model::batch::Version;
 use crate::model::id::{BatchId, RecordKey, RunId, SyncId};
 use crate::model::message::Reason;
 use crate::model::run::{CloseStep, Run, RunState};
-use crate::model::sync::End;
+use crate::model::sync::{End, SyncState};
 use crate::model::window::{Selection, Window};
 use crate::plan::SyncPlan;
 use crate::ports::HeldFilter;
@@ -136,12 +137,30 @@ async fn finish(context: &Context, run: &Run) -> Result<Option<String>> {
         true => End::Complete { up_to: run.complete_up_to },
         false => End::Aside,
     };
-    let mut again = None;
-    context.store.update_sync(&run.sync, &mut |state| again = state.finish(&run.id, end)).await?;
-    if again == Some(true) {
+    if run.selection.moves_watermark() && run.window == Window::default() {
+        settle_nameless(context, run).await?;
+    }
+    let finish = &mut |state: &mut SyncState| _ = state.finish(&run.id, end);
+    if context.store.update_sync(&run.sync, finish).await?.owes_a_run() {
         start::send_again(context, &run.sync).await?;
     }
     Ok(None)
+}
+
+/// A run that has read everything has seen every row without a usable key again: the older holds of such rows, which
+/// are known only by where they lay, are answered by its own.
+async fn settle_nameless(context: &Context, run: &Run) -> Result<()> {
+    let version = Version::start_of(run.epoch).0 - 1;
+    let settled: Vec<_> = all_held(context, &run.sync)
+        .await?
+        .into_iter()
+        .filter(|held| is_key_of_place(&held.key) && held.version <= version)
+        .map(|held| Settled { key: held.key, version, run: run.id.clone() })
+        .collect();
+    match settled.is_empty() {
+        true => Ok(()),
+        false => context.store.settle(&run.sync, &settled).await,
+    }
 }
 
 async fn after_run(context: &Context, plan: &SyncPlan) -> Result<()> {

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::{Context, close, load, poll, transform};
 use crate::error::{Error, Kind, Result};
 use crate::model::message::{Message, Task};
-use crate::model::sync::End;
+use crate::model::sync::{End, SyncState};
 use crate::ports::Received;
 
 /// What became of a message. In every case it has to be deleted from its queue; what must go on travels in a new one.
@@ -101,8 +101,9 @@ async fn give_up(context: &Context, received: &Received, why: &str) -> Result<()
     let task = &received.message.task;
     let (sync, run) = (task.sync(), task.run());
     error!(%sync, %run, stage = task.stage().as_str(), reason = why, "given up");
-    context.queue.dead_letter(task.stage(), received, why).await?;
-    end_run(context, task, why).await
+    // In this order, a process that dies in between finds the message again.
+    end_run(context, task, why).await?;
+    context.queue.dead_letter(task.stage(), received, why).await
 }
 
 /// Ends the run of a message whose work panicked, so that it is not forgotten.
@@ -127,9 +128,8 @@ async fn end_run(context: &Context, task: &Task, why: &str) -> Result<()> {
     if known.is_none() {
         warn!(%sync, %run, "the run of a given-up task is not known");
     }
-    let mut again = None;
-    context.store.update_sync(sync, &mut |state| again = state.finish(run, End::NotComplete)).await?;
-    if again == Some(true) {
+    let finish = &mut |state: &mut SyncState| _ = state.finish(run, End::NotComplete);
+    if context.store.update_sync(sync, finish).await?.owes_a_run() {
         super::start::send_again(context, sync).await?;
     }
     Ok(())

@@ -137,15 +137,18 @@ async fn begin(context: &Context, task: &PollTask, plan: &SyncPlan) -> Result<Op
             context.queue.send(&message, BUSY).await?;
             Ok(None)
         }
-        Some(Begin::Resumed) => Ok(Some(Begun { state, mapping, touch: true })),
-        Some(Begin::Started { touch, .. }) => {
-            if let Some(previous) = &state.previous_run {
-                let now = context.clock.now();
-                context.store.update_run(previous, &mut |run| run.abandon(now)).await?;
-            }
-            Ok(Some(Begun { state, mapping, touch }))
-        }
+        Some(Begin::Resumed) => overtake(context, state, mapping, true).await,
+        Some(Begin::Started { touch, .. }) => overtake(context, state, mapping, touch).await,
     }
+}
+
+/// The run before this one, should it not have ended, never will.
+async fn overtake(context: &Context, state: SyncState, mapping: u32, touch: bool) -> Result<Option<Begun>> {
+    if let Some(previous) = &state.previous_run {
+        let now = context.clock.now();
+        context.store.update_run(previous, &mut |run| run.abandon(now)).await?;
+    }
+    Ok(Some(Begun { state, mapping, touch }))
 }
 
 async fn poll_source(

@@ -208,6 +208,11 @@ pub(super) fn key_of_place(batch: &BatchId, row: u32) -> RecordKey {
     RecordKey::new(format!("?{batch}#{row}"))
 }
 
+/// Whether a held record is known only by where it lies.
+pub(super) fn is_key_of_place(key: &RecordKey) -> bool {
+    key.as_str().starts_with('?')
+}
+
 /// For every key of a batch, which row counts: the one with the greatest stamp, among equals the last.
 fn winners(mapper: &Mapper<'_>, rows: &Rows) -> Result<HashMap<RecordKey, u32>> {
     let mut winners: HashMap<RecordKey, (Option<i64>, u32)> = HashMap::new();

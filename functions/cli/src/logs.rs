@@ -1,0 +1,80 @@
+//! What the stages log, on stderr: by default only warnings, in plain words.
+
+use std::fmt::{self, Write as _};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::output::{LogLines, Output};
+
+/// Starts logging: `verbose` 0 for warnings, 1 for what the stages do, 2 and more for every step of this program.
+pub fn start(output: &Output, verbose: u8) {
+    let filter = match verbose {
+        0 => "warn",
+        1 => "warn,engine=info,connectors=info,backend_embedded=info,ml_connector=info",
+        _ => "info,engine=debug,connectors=debug,backend_embedded=debug,ml_connector=debug",
+    };
+    let lines = output.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(move || LogLines(lines.clone()))
+        .event_format(Plain)
+        .finish();
+    // A test may have started logging before; then its choice stands.
+    let _already = tracing::subscriber::set_global_default(subscriber).is_err();
+}
+
+/// `warning: given up (sync acme/jde-looker/ap_invoices, run …)`.
+struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _context: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut words = Words::default();
+        event.record(&mut words);
+        let level = match *event.metadata().level() {
+            // What makes a run fail is told by the command itself, with what to do next.
+            Level::ERROR | Level::WARN => "warning",
+            Level::INFO => "info",
+            Level::DEBUG | Level::TRACE => "debug",
+        };
+        write!(line, "{level}: {}", words.message)?;
+        if !words.fields.is_empty() {
+            write!(line, " ({})", words.fields)?;
+        }
+        writeln!(line)
+    }
+}
+
+/// The message and the fields of an event, as text.
+#[derive(Default)]
+struct Words {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let written = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            // Bridged log records repeat their origin in fields of their own.
+            name if name.starts_with("log.") => Ok(()),
+            name => {
+                let comma = if self.fields.is_empty() { "" } else { ", " };
+                write!(self.fields, "{comma}{name} {value:?}")
+            }
+        };
+        debug_assert!(written.is_ok(), "writing to a string does not fail");
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}

@@ -1,0 +1,266 @@
+//! CEL: the expression language of mappings.
+//!
+//! An expression sees the source columns it names. Amounts are text there, with functions that calculate exactly, and
+//! never floats. Nothing an expression does can take the process down: errors and panics of the library refuse the row.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
+
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::types::{CelBool, CelInt, CelNull, CelString, DYN_TYPE};
+use cel::common::value::CowVal;
+use cel::context::VariableResolver;
+use cel::{Context, Env, ExecutionError, Program};
+
+use super::apply::Row;
+use super::number;
+use crate::model::decimal::Decimal;
+use crate::model::value::Value;
+
+/// Longer expressions are programs, and belong elsewhere.
+const MAX_LENGTH: usize = 4_000;
+
+/// Names that CEL itself gives a meaning.
+const TYPE_NAMES: [&str; 11] =
+    ["bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "string", "type", "uint"];
+
+const EXACT: &str = "numbers with a fraction are text in expressions: calculate with dec_add, dec_sub, dec_mul and \
+                     dec_neg and compare with dec_cmp";
+
+static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    for (name, arguments, function) in DECIMAL_FUNCTIONS {
+        // Refused only when a function of that name exists, which the tests would show.
+        let _declared = env.add_overload(name, name, std::iter::repeat_with(|| DYN_TYPE).take(arguments).collect(), function);
+    }
+    Arc::new(env)
+});
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(super) struct Expression {
+    source: String,
+    program: Program,
+    /// Source columns it names: name, and position among the mapping's source columns.
+    variables: Vec<(String, usize)>,
+}
+
+impl Expression {
+    /// Compiles. `column` tells the position of a source column among those the mapping reads.
+    pub(super) fn compile(source: &str, mut column: impl FnMut(&str) -> usize) -> Result<Self, String> {
+        if source.len() > MAX_LENGTH {
+            return Err(format!("the expression is longer than {MAX_LENGTH} characters: compute the value at the source"));
+        }
+        let program = catch_unwind(|| ENV.compile(source)).map_err(|_| "the expression cannot be read".to_owned())?;
+        let program = program.map_err(|errors| match errors.errors.first() {
+            Some(error) => {
+                format!("line {}, column {} of the expression: {}", error.pos.0, error.pos.1, first_line(&error.msg))
+            }
+            None => "the expression cannot be read".to_owned(),
+        })?;
+        let mut names = Names::default();
+        names.visit(program.expression(), &mut Vec::new());
+        if let Some(unknown) = names.functions.iter().find(|name| !is_function(name)) {
+            return Err(format!("the expression calls `{unknown}`, which is no function"));
+        }
+        let variables = names.variables.iter().map(|name| (name.clone(), column(name))).collect();
+        Ok(Self { source: source.to_owned(), program, variables })
+    }
+
+    /// The expression as it was written.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The value for a row: `Null`, `Bool`, `Number` or `Text`.
+    pub(super) fn evaluate(&self, row: Row<'_, '_>) -> Result<Value<'static>, String> {
+        let resolver = Columns { names: &self.variables, row };
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let mut context = Context::with_env(Arc::clone(&ENV));
+            context.set_variable_resolver(&resolver);
+            self.program.execute(&context)
+        }));
+        match result.map_err(|_| "the expression fails on this row: simplify it".to_owned())? {
+            Ok(cel::Value::Null) => Ok(Value::Null),
+            Ok(cel::Value::Bool(bool)) => Ok(Value::Bool(bool)),
+            Ok(cel::Value::Int(int)) => Ok(Value::Number(int.to_string().into())),
+            Ok(cel::Value::UInt(int)) => Ok(Value::Number(int.to_string().into())),
+            Ok(cel::Value::String(text)) => Ok(Value::Text(Cow::Owned(Arc::unwrap_or_clone(text)))),
+            Ok(cel::Value::Float(_)) => Err(format!("the expression gives a float, which is not exact: {EXACT}")),
+            Ok(other) => Err(format!("the expression gives a {}, which no column holds", other.type_of())),
+            Err(error) => Err(explained(&error)),
+        }
+    }
+
+    /// What the expression sees in a row, for people.
+    pub(super) fn inputs(&self, row: Row<'_, '_>) -> String {
+        let inputs = self.variables.iter().map(|(name, at)| format!("{name}={}", row.cell(*at).to_text()));
+        inputs.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn explained(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::NoSuchOverload(error) => {
+            format!("the expression applies `{}` to ({}); {EXACT}", operator(error.function()), error.argument_types().join(", "))
+        }
+        ExecutionError::ValuesNotComparable(..) => format!("the expression compares values of different types; {EXACT}"),
+        ExecutionError::FunctionError { function, message } => format!("the expression's {function} {message}"),
+        other => format!("the expression fails: {}", super::shortened(&other.to_string())),
+    }
+}
+
+/// `_+_` is `+` to whoever wrote it.
+fn operator(function: &str) -> &str {
+    function.trim_matches('_')
+}
+
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default()
+}
+
+/// Whether CEL or we define a function of this name; operators are always defined.
+fn is_function(name: &str) -> bool {
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return true;
+    }
+    // The library tells which functions it has only by refusing to define one of them again.
+    Context::with_env(Arc::clone(&ENV)).add_function(name, |any: i64| any).is_err()
+}
+
+/// The variables and functions an expression names, without the variables its macros introduce.
+#[derive(Default)]
+struct Names {
+    variables: BTreeSet<String>,
+    functions: BTreeSet<String>,
+}
+
+impl Names {
+    fn visit<'e>(&mut self, expression: &'e IdedExpr, bound: &mut Vec<&'e str>) {
+        match &expression.expr {
+            Expr::Unspecified | Expr::Literal(_) => {}
+            Expr::Ident(name) => {
+                let name = name.trim_start_matches('.');
+                let own = name.starts_with('@') || bound.contains(&name) || TYPE_NAMES.contains(&name);
+                if !own {
+                    self.variables.insert(name.to_owned());
+                }
+            }
+            Expr::Call(call) => {
+                self.functions.insert(call.func_name.clone());
+                for part in call.target.as_deref().into_iter().chain(&call.args) {
+                    self.visit(part, bound);
+                }
+            }
+            Expr::Comprehension(loops) => {
+                self.visit(&loops.iter_range, bound);
+                self.visit(&loops.accu_init, bound);
+                let outer = bound.len();
+                bound.push(&loops.iter_var);
+                bound.extend(loops.iter_var2.as_deref());
+                bound.push(&loops.accu_var);
+                for part in [&loops.loop_cond, &loops.loop_step, &loops.result] {
+                    self.visit(part, bound);
+                }
+                bound.truncate(outer);
+            }
+            Expr::List(list) => list.elements.iter().for_each(|element| self.visit(element, bound)),
+            Expr::Select(select) => self.visit(&select.operand, bound),
+            Expr::Map(map) => self.visit_entries(map.entries.iter().map(|entry| &entry.expr), bound),
+            Expr::Struct(fields) => self.visit_entries(fields.entries.iter().map(|entry| &entry.expr), bound),
+        }
+    }
+
+    fn visit_entries<'e>(&mut self, entries: impl Iterator<Item = &'e EntryExpr>, bound: &mut Vec<&'e str>) {
+        for entry in entries {
+            match entry {
+                EntryExpr::StructField(field) => self.visit(&field.value, bound),
+                EntryExpr::MapEntry(entry) => {
+                    self.visit(&entry.key, bound);
+                    self.visit(&entry.value, bound);
+                }
+            }
+        }
+    }
+}
+
+/// Gives an expression the cells it names, and builds no others.
+struct Columns<'r> {
+    names: &'r [(String, usize)],
+    row: Row<'r, 'r>,
+}
+
+impl VariableResolver for Columns<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        let (_, at) = self.names.iter().find(|(name, _)| name == variable)?;
+        Some(match self.row.cell(*at) {
+            Value::Null => CowVal::owned(CelNull),
+            Value::Bool(bool) => CowVal::owned(CelBool::from(*bool)),
+            Value::Number(number) => match number::integer(number, 0) {
+                Ok(int) => CowVal::owned(CelInt::from(int)),
+                Err(_) => CowVal::owned(CelString::from(number.as_ref())),
+            },
+            Value::Integer(int) => CowVal::owned(CelInt::from(*int)),
+            Value::Text(text) => CowVal::owned(CelString::from(text.trim_end_matches(' '))),
+            other => CowVal::owned(CelString::from(other.to_text())),
+        })
+    }
+}
+
+type Function = cel::common::functions::Function;
+
+const DECIMAL_FUNCTIONS: [(&str, usize, Function); 5] =
+    [("dec_add", 2, dec_add), ("dec_sub", 2, dec_sub), ("dec_mul", 2, dec_mul), ("dec_neg", 1, dec_neg), ("dec_cmp", 2, dec_cmp)];
+
+fn dec_add<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [a, b] = decimals("dec_add", &arguments)?;
+    given("dec_add", a.plus(b))
+}
+
+fn dec_sub<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [a, b] = decimals("dec_sub", &arguments)?;
+    given("dec_sub", a.plus(b.negated()))
+}
+
+fn dec_mul<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [a, b] = decimals("dec_mul", &arguments)?;
+    given("dec_mul", a.times(b))
+}
+
+fn dec_neg<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [a] = decimals("dec_neg", &arguments)?;
+    given("dec_neg", Ok(a.negated()))
+}
+
+fn dec_cmp<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [a, b] = decimals("dec_cmp", &arguments)?;
+    let difference = a.plus(b.negated()).map_err(|error| failed("dec_cmp", error))?;
+    Ok(CowVal::owned(CelInt::from(difference.units().signum() as i64)))
+}
+
+fn decimals<const N: usize>(function: &str, arguments: &[CowVal<'_, '_>]) -> Result<[Decimal; N], ExecutionError> {
+    let mut decimals = [Decimal::default(); N];
+    for (decimal, argument) in decimals.iter_mut().zip(arguments) {
+        *decimal = if let Some(int) = argument.downcast_ref::<CelInt>() {
+            Decimal::new(i128::from(*int.inner()), 0)
+        } else if let Some(text) = argument.downcast_ref::<CelString<'_>>() {
+            Decimal::parse(text.inner().trim_matches(' ')).map_err(|error| failed(function, error))?
+        } else if argument.downcast_ref::<CelNull>().is_some() {
+            return Err(failed(function, "gets null: say what no value means, such as AG == null ? '0' : AG"));
+        } else {
+            return Err(failed(function, "takes whole numbers and decimals written as text, such as '1.50'"));
+        };
+    }
+    Ok(decimals)
+}
+
+fn given<'b, 'v>(function: &str, decimal: crate::error::Result<Decimal>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let decimal = decimal.map_err(|error| failed(function, error))?;
+    Ok(CowVal::owned(CelString::from(decimal.to_string())))
+}
+
+fn failed(function: &str, why: impl ToString) -> ExecutionError {
+    ExecutionError::function_error(function, why)
+}
