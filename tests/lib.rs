@@ -1,1 +1,1 @@
-//! t
+//! End-to-end tests live in `integration/`; this library is empty.

@@ -14,7 +14,8 @@ use crate::output::{LogLines, Output};
 /// Starts logging: `verbose` 0 for warnings, 1 for what the stages do, 2 and more for every step of this program.
 pub fn start(output: &Output, verbose: u8) {
     let filter = match verbose {
-        0 => "warn",
+        // What is put back is told too: somebody who waits wants to know for what.
+        0 => "warn,engine::stages::handle=info",
         1 => "warn,engine=info,connectors=info,backend_embedded=info,ml_connector=info",
         _ => "info,engine=debug,connectors=debug,backend_embedded=debug,ml_connector=debug",
     };
@@ -22,14 +23,17 @@ pub fn start(output: &Output, verbose: u8) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(move || LogLines(lines.clone()))
-        .event_format(Plain)
+        .event_format(Plain { brief: verbose == 0 })
         .finish();
     // A test may have started logging before; then its choice stands.
     let _already = tracing::subscriber::set_global_default(subscriber).is_err();
 }
 
-/// `warning: given up (sync acme/jde-looker/ap_invoices, run …)`.
-struct Plain;
+/// `warning: the disk is nearly full (sync acme/jde-looker/ap_invoices, …)`.
+struct Plain {
+    /// Leaves out what the command tells itself when it ends: why runs did not succeed.
+    brief: bool,
+}
 
 impl<S, N> FormatEvent<S, N> for Plain
 where
@@ -37,12 +41,15 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _context: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let metadata = event.metadata();
+        if self.brief && metadata.target() == "engine::stages::handle" && *metadata.level() <= Level::WARN {
+            return Ok(());
+        }
         let mut words = Words::default();
         event.record(&mut words);
-        let level = match *event.metadata().level() {
-            // What makes a run fail is told by the command itself, with what to do next.
+        let level = match *metadata.level() {
             Level::ERROR | Level::WARN => "warning",
-            Level::INFO => "info",
+            Level::INFO => "note",
             Level::DEBUG | Level::TRACE => "debug",
         };
         write!(line, "{level}: {}", words.message)?;

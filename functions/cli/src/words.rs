@@ -63,7 +63,7 @@ impl Columns {
     /// A table with these headings. Those that begin with `>` stand over numbers, on the right.
     pub fn new(headings: &[&str]) -> Self {
         let mut table = Table::new();
-        table.load_preset(comfy_table::presets::NOTHING);
+        table.load_style(comfy_table::presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(headings.iter().map(|heading| heading.trim_start_matches('>')));
         for (i, heading) in headings.iter().enumerate() {

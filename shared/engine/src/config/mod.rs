@@ -1,4 +1,30 @@
 //! What people write: tenant files and blueprints, read, checked and resolved into plans.
+//!
+//! A [`TenantFile`] is all that a customer writes; a [`BlueprintFile`] is what an integration ships. [`resolve`] merges
+//! them and gives [`ConfiguredPlans`]. A mistake is a [`Problem`] with file, line, column, field and the next step, and
+//! all that can be found are found together.
+//!
+//! Invariants: nothing here does I/O; systems are known only by [`ConnectionSpec`]; a file that resolves never fails
+//! later for how it was written.
+
+mod blueprint;
+mod document;
+mod fields;
+mod merge;
+mod period;
+mod plans;
+mod problem;
+mod resolve;
+mod syncs;
+mod tenant;
+
+pub use blueprint::{Blueprint, BlueprintFile, ReadSpec, SyncSpec, blueprint_schema};
+pub use document::Place;
+pub use period::{Period, Schedule};
+pub use plans::{ConfiguredPlans, ConfiguredSync};
+pub use problem::{Problem, Problems};
+pub use resolve::resolve;
+pub use tenant::{ConnectionSpec, IntegrationSpec, SyncChange, Tenant, TenantFile, tenant_schema};
 
 /// The known name nearest to an unknown one, as `; did you mean …?`, or nothing.
 pub(crate) fn nearest<'n>(unknown: &str, known: impl Iterator<Item = &'n str>) -> String {

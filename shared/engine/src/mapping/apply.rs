@@ -28,7 +28,10 @@ pub(super) struct Row<'r, 'v> {
 
 impl<'r, 'v> Row<'r, 'v> {
     pub(super) fn cell(self, source: usize) -> &'r Value<'v> {
-        self.at.get(source).and_then(|at| self.cells.get(*at)).unwrap_or(&Value::Null)
+        self.at
+            .get(source)
+            .and_then(|at| self.cells.get(*at))
+            .unwrap_or(&Value::Null)
     }
 }
 
@@ -55,7 +58,11 @@ impl Mapper<'_> {
                 Err(reason) => return self.refused(row, &column.name, column.source_text(row), reason),
             }
         }
-        Mapped::Row { key: self.key(out), updated_at: self.updated_at(row), lookups: self.lookups(out) }
+        Mapped::Row {
+            key: self.key(out),
+            updated_at: self.updated_at(row),
+            lookups: self.lookups(out),
+        }
     }
 
     fn key(&self, mapped: &[Value<'_>]) -> RecordKey {
@@ -71,13 +78,21 @@ impl Mapper<'_> {
 
     fn lookups(&self, mapped: &[Value<'_>]) -> Vec<Lookup> {
         // An empty Vec does not allocate.
-        self.mapping.links.iter().filter_map(|link| link.named_by(mapped)).collect()
+        self.mapping
+            .links
+            .iter()
+            .filter_map(|link| link.named_by(mapped))
+            .collect()
     }
 
     #[cold]
     fn refused(&self, row: Row<'_, '_>, field: &str, value: String, reason: String) -> Mapped {
-        let key: Result<Vec<_>, _> =
-            self.mapping.key.iter().map(|at| self.mapping.columns[*at].map(row, &self.zone)).collect();
+        let key: Result<Vec<_>, _> = self
+            .mapping
+            .key
+            .iter()
+            .map(|at| self.mapping.columns[*at].map(row, &self.zone))
+            .collect();
         Mapped::Refused(Refusal {
             key: key.ok().map(|parts| key_of(parts.iter())),
             field: field.to_owned(),
@@ -179,7 +194,9 @@ impl Column {
                     Rule::Keep => {}
                     Rule::Null => return Ok(Value::Null),
                     Rule::Reject => {
-                        return Err("is a code that `values` does not list: add it there, or say `other: keep`".to_owned());
+                        return Err(
+                            "is a code that `values` does not list: add it there, or say `other: keep`".to_owned(),
+                        );
                     }
                 }
             }
@@ -190,7 +207,9 @@ impl Column {
             match self.blank {
                 Rule::Keep => {}
                 Rule::Null => return Ok(Value::Null),
-                Rule::Reject => return Err("is blank: fill it at the source, or change the column's `blank`".to_owned()),
+                Rule::Reject => {
+                    return Err("is blank: fill it at the source, or change the column's `blank`".to_owned());
+                }
             }
         }
         self.convert.apply(cell, zone)

@@ -59,6 +59,20 @@ pub(super) struct Column {
     pub required: bool,
 }
 
+impl Column {
+    /// The one source column whose numbers it takes as they are.
+    pub(super) fn plain_source(&self) -> Option<usize> {
+        let as_is = matches!(
+            self.convert,
+            Convert::Integer { implied: 0 } | Convert::Decimal { implied: 0, .. }
+        );
+        match self.read {
+            Read::Cell(source) if as_is && self.codes.is_none() => Some(source),
+            _ => None,
+        }
+    }
+}
+
 /// Where a column's value comes from. Numbers are positions among the mapping's source columns.
 #[derive(Debug)]
 pub(super) enum Read {
@@ -97,7 +111,10 @@ impl Codes {
     }
 
     pub(super) fn value(&self, code: &str) -> Option<&Value<'static>> {
-        self.values.binary_search_by(|(known, _)| known.as_str().cmp(code)).ok().map(|at| &self.values[at].1)
+        self.values
+            .binary_search_by(|(known, _)| known.as_str().cmp(code))
+            .ok()
+            .map(|at| &self.values[at].1)
     }
 }
 
@@ -123,9 +140,17 @@ impl Mapping {
     /// # Errors
     /// All its mistakes, each with its place.
     pub fn compile(declaration: &Declaration<'_>) -> Result<Self, Vec<Fault>> {
-        let mut compiler = Compiler { declaration, sources: IndexSet::new(), faults: Vec::new() };
+        let mut compiler = Compiler {
+            declaration,
+            sources: IndexSet::new(),
+            faults: Vec::new(),
+        };
         let mapping = compiler.mapping();
-        if compiler.faults.is_empty() { Ok(mapping) } else { Err(compiler.faults) }
+        if compiler.faults.is_empty() {
+            Ok(mapping)
+        } else {
+            Err(compiler.faults)
+        }
     }
 }
 
@@ -146,7 +171,11 @@ impl Compiler<'_> {
             time: updated.time.as_deref().map(|time| self.source(time)),
         });
         let key = self.key();
-        let columns: Vec<_> = declaration.columns.iter().filter_map(|(name, spec)| self.column(name, spec)).collect();
+        let columns: Vec<_> = declaration
+            .columns
+            .iter()
+            .filter_map(|(name, spec)| self.column(name, spec))
+            .collect();
         let links = self.links();
         let filter = declaration.filter.and_then(|filter| {
             let compiled = Expression::compile(filter, |column| self.sources.insert_full(column.to_owned()).0);
@@ -172,7 +201,10 @@ impl Compiler<'_> {
 
     fn fault(&mut self, path: &[&str], message: impl Into<String>) {
         let path = path.iter().map(|&part| part.to_owned()).collect();
-        self.faults.push(Fault { path, message: message.into() });
+        self.faults.push(Fault {
+            path,
+            message: message.into(),
+        });
     }
 
     fn key(&mut self) -> Vec<usize> {
@@ -199,7 +231,7 @@ impl Compiler<'_> {
     }
 
     fn column(&mut self, name: &str, spec: &ColumnSpec) -> Option<Column> {
-        if !is_column_name(name) {
+        if !is_name(name) {
             let message = format!(
                 "`{name}` is no name for a column: use lower-case letters, digits and _, beginning with a letter, at \
                  most 63 characters"
@@ -211,10 +243,16 @@ impl Compiler<'_> {
         let convert = Convert::new(kind, spec.format.as_deref(), sources)
             .map_err(|message| self.fault(&["columns", name, "format"], message))
             .ok()?;
-        let default = spec.default.as_deref().and_then(|text| self.constant(&["columns", name, "default"], kind, text));
+        let default = spec
+            .default
+            .as_deref()
+            .and_then(|text| self.constant(&["columns", name, "default"], kind, text));
         let blank = match spec.blank {
             Some(Blank::Empty) if !convert.is_text() => {
-                self.fault(&["columns", name, "blank"], format!("a {kind} column cannot be empty: use null or reject"));
+                self.fault(
+                    &["columns", name, "blank"],
+                    format!("a column of type {kind} is never empty: use null or reject"),
+                );
                 Rule::Null
             }
             Some(Blank::Empty) => Rule::Keep,
@@ -244,7 +282,10 @@ impl Compiler<'_> {
                 None
             }
             None => {
-                self.fault(&["columns", name], "has no `type`: say what the column holds, such as text or decimal(15,2)");
+                self.fault(
+                    &["columns", name],
+                    "has no `type`: say what the column holds, such as text or decimal(15,2)",
+                );
                 None
             }
         }
@@ -262,7 +303,10 @@ impl Compiler<'_> {
                 [column] => Some((Read::Cell(self.source(column)), 1)),
                 [date, time] => Some((Read::Pair(self.source(date), self.source(time)), 2)),
                 _ => {
-                    self.fault(&["columns", name, "from"], "names one source column, or two: date and time");
+                    self.fault(
+                        &["columns", name, "from"],
+                        "names one source column, or two: date and time",
+                    );
                     None
                 }
             };
@@ -294,7 +338,10 @@ impl Compiler<'_> {
 
     fn codes(&mut self, name: &str, spec: &ColumnSpec, kind: ColumnType) -> Option<Box<Codes>> {
         if spec.other.is_some() && spec.values.is_none() {
-            self.fault(&["columns", name, "other"], "says what happens to codes that `values` does not list: write `values`");
+            self.fault(
+                &["columns", name, "other"],
+                "says what happens to codes that `values` does not list: write `values`",
+            );
         }
         if spec.nulls.is_none() && spec.values.is_none() {
             return None;
@@ -303,7 +350,11 @@ impl Compiler<'_> {
         let nulls: Vec<_> = spec.nulls.iter().flatten().map(code).collect();
         let numeric = matches!(kind, ColumnType::Integer | ColumnType::Decimal { .. });
         let null_numbers = match numeric {
-            true => nulls.iter().filter_map(|null| Decimal::parse(null).ok()).map(Decimal::normalized).collect(),
+            true => nulls
+                .iter()
+                .filter_map(|null| Decimal::parse(null).ok())
+                .map(Decimal::normalized)
+                .collect(),
             false => Vec::new(),
         };
         let mut values = Vec::new();
@@ -324,7 +375,12 @@ impl Compiler<'_> {
             Some(Other::Null) => Rule::Null,
             Some(Other::Reject) | None => Rule::Reject,
         };
-        Some(Box::new(Codes { nulls, null_numbers, values, other }))
+        Some(Box::new(Codes {
+            nulls,
+            null_numbers,
+            values,
+            other,
+        }))
     }
 
     fn links(&mut self) -> Vec<Link> {
@@ -332,13 +388,23 @@ impl Compiler<'_> {
         let mut links = Vec::new();
         for need in declaration.needs {
             let key = self.positions(&["needs"], &need.key);
-            links.push(Link { column: None, stream: need.stream.clone(), key, required: true });
+            links.push(Link {
+                column: None,
+                stream: need.stream.clone(),
+                key,
+                required: true,
+            });
         }
         for (at, (name, spec)) in declaration.columns.iter().enumerate() {
             if let Some(lookup) = &spec.lookup {
                 let key = self.positions(&["columns", name, "lookup", "key"], &lookup.key);
                 let stream = lookup.stream.clone();
-                links.push(Link { column: Some(at), stream, key, required: lookup.required });
+                links.push(Link {
+                    column: Some(at),
+                    stream,
+                    key,
+                    required: lookup.required,
+                });
             }
         }
         links
@@ -346,10 +412,12 @@ impl Compiler<'_> {
 }
 
 /// Names that every warehouse takes without quoting, and that no metadata column has.
-fn is_column_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// The declaration without what does not change values: descriptions, and how things happen to be written.
@@ -365,8 +433,18 @@ fn hash(declaration: &Declaration<'_>) -> String {
         zone: &'a str,
     }
     let columns = declaration.columns.iter().map(|(name, spec)| {
-        let kind = spec.kind.as_ref().map(|kind| kind.parse().map_or_else(|_| kind.clone(), |k: ColumnType| k.to_string()));
-        (name, ColumnSpec { kind, description: None, ..spec.clone() })
+        let kind = spec.kind.as_ref().map(|kind| {
+            kind.parse()
+                .map_or_else(|_| kind.clone(), |k: ColumnType| k.to_string())
+        });
+        (
+            name,
+            ColumnSpec {
+                kind,
+                description: None,
+                ..spec.clone()
+            },
+        )
     });
     let content = Content {
         rules: RULES,

@@ -21,7 +21,9 @@ impl Convert {
     /// Converts a cell that is neither null nor blank.
     pub(super) fn apply<'v>(&self, cell: &Value<'v>, zone: &dates::Zone) -> Converted<'v> {
         match (self, cell) {
-            (Self::Text { trim, pad, max }, Value::Text(text)) => self::text(text, *trim, *pad, *max),
+            (Self::Text { trim, pad, max }, Value::Text(text) | Value::Number(text) | Value::Json(text)) => {
+                self::text(text, *trim, *pad, *max)
+            }
             (Self::Text { trim, pad, max }, other) => {
                 let text = Cow::Owned(cell_text(other).into_owned());
                 self::text(&text, *trim, *pad, *max)
@@ -34,7 +36,15 @@ impl Convert {
             (Self::Integer { implied }, other) => {
                 number::integer(cell_text(other).trim_matches(' '), *implied).map(Value::Integer)
             }
-            (Self::Decimal { precision, scale, implied, limit }, other) => {
+            (
+                Self::Decimal {
+                    precision,
+                    scale,
+                    implied,
+                    limit,
+                },
+                other,
+            ) => {
                 let text = cell_text(other);
                 number::decimal(text.trim_matches(' '), *precision, *scale, *implied, *limit).map(Value::Decimal)
             }
@@ -73,7 +83,11 @@ fn text<'v>(text: &Cow<'v, str>, trim: Trim, pad: Option<Pad>, max: Option<usize
 
 fn padded(text: Cow<'_, str>, pad: Pad) -> Cow<'_, str> {
     let missing = pad.width.saturating_sub(text.chars().count());
-    if missing == 0 { text } else { Cow::Owned(std::iter::repeat_n(pad.with, missing).chain(text.chars()).collect()) }
+    if missing == 0 {
+        text
+    } else {
+        Cow::Owned(std::iter::repeat_n(pad.with, missing).chain(text.chars()).collect())
+    }
 }
 
 fn check_text(text: &str, max: Option<usize>) -> Result<(), String> {

@@ -52,14 +52,17 @@ pub(super) fn timestamp(format: &TimestampFormat, text: &str, zone: &Zone) -> Re
     match format {
         TimestampFormat::Iso => iso_timestamp(text, zone),
         TimestampFormat::EpochMillis => {
-            let millis = super::number::integer(text, 0).ok().and_then(|millis| millis.checked_mul(1000));
+            let millis = super::number::integer(text, 0)
+                .ok()
+                .and_then(|millis| millis.checked_mul(1000));
             millis
                 .filter(|micros| DateTime::from_timestamp_micros(*micros).is_some())
-                .ok_or_else(|| "is not a number of milliseconds since 1970: declare the `format` the source writes".into())
+                .ok_or_else(|| {
+                    "is not a number of milliseconds since 1970: declare the `format` the source writes".into()
+                })
         }
-        TimestampFormat::Pattern(items) => by_pattern(text, items, zone).ok_or_else(|| {
-            "is not a timestamp of the declared `format`: declare the one the source writes".to_owned()
-        }),
+        TimestampFormat::Pattern(items) => by_pattern(text, items, zone)
+            .ok_or_else(|| "is not a timestamp of the declared `format`: declare the one the source writes".to_owned()),
         TimestampFormat::DateAndTime(_) => Err("needs a date and a time column".to_owned()),
     }
 }
@@ -71,7 +74,9 @@ pub(super) fn date_and_time(
     time_text: &str,
     zone: &Zone,
 ) -> Result<Option<i64>, String> {
-    let Some(days) = date(format, date_text)? else { return Ok(None) };
+    let Some(days) = date(format, date_text)? else {
+        return Ok(None);
+    };
     let seconds = hhmmss(time_text).ok_or_else(|| {
         "has a time that is not a number HHMMSS up to 235959: name the source's time column second in `from`".to_owned()
     })?;
@@ -102,7 +107,11 @@ fn yyyymmdd(text: &str) -> Option<i32> {
     }
     let number = |part: &[u8]| part.iter().fold(0_u32, |n, digit| n * 10 + u32::from(digit - b'0'));
     let year = i32::try_from(number(&digits[..4])).ok()?;
-    within_calendar(NaiveDate::from_ymd_opt(year, number(&digits[4..6]), number(&digits[6..]))?)
+    within_calendar(NaiveDate::from_ymd_opt(
+        year,
+        number(&digits[4..6]),
+        number(&digits[6..]),
+    )?)
 }
 
 /// The inner `None` is zero: no date.
@@ -139,7 +148,9 @@ fn hhmmss(text: &str) -> Option<u32> {
 
 /// Dates that every warehouse holds: years 1 to 9999.
 fn within_calendar(date: NaiveDate) -> Option<i32> {
-    (1..=9999).contains(&date.year()).then(|| date.num_days_from_ce() - EPOCH_FROM_CE)
+    (1..=9999)
+        .contains(&date.year())
+        .then(|| date.num_days_from_ce() - EPOCH_FROM_CE)
 }
 
 fn parsed(text: &str, items: &[Item<'static>]) -> Option<Parsed> {
@@ -161,9 +172,9 @@ fn by_pattern(text: &str, items: &[Item<'static>], zone: &Zone) -> Option<i64> {
 /// RFC 3339, or the same without an offset: then it is a local time of the source's zone.
 fn iso_timestamp(text: &str, zone: &Zone) -> Result<i64, String> {
     let instant = match DateTime::parse_from_rfc3339(text) {
-        Ok(instant) => {
-            within_calendar(instant.date_naive()).and(whole_micros(instant.time())).map(|_| instant.timestamp_micros())
-        }
+        Ok(instant) => within_calendar(instant.date_naive())
+            .and(whole_micros(instant.time()))
+            .map(|_| instant.timestamp_micros()),
         Err(_) => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
             .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f"))
             .ok()
@@ -198,7 +209,10 @@ pub(super) struct Zone {
 
 impl Zone {
     pub(super) fn new(zone: Tz) -> Self {
-        Self { zone, last: AtomicU64::new(pack(i32::MIN, 0)) }
+        Self {
+            zone,
+            last: AtomicU64::new(pack(i32::MIN, 0)),
+        }
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z of a local day and time.
@@ -218,7 +232,11 @@ impl Zone {
     fn offset_of_day(&self, days: i32) -> Option<i32> {
         let day = NaiveDate::default();
         let distance = Days::new(u64::from(days.unsigned_abs()));
-        let day = if days < 0 { day.checked_sub_days(distance) } else { day.checked_add_days(distance) }?;
+        let day = if days < 0 {
+            day.checked_sub_days(distance)
+        } else {
+            day.checked_add_days(distance)
+        }?;
         let offset = |time| {
             let offset = self.zone.offset_from_local_datetime(&day.and_time(time)).single()?;
             Some(offset.fix().local_minus_utc())
@@ -229,11 +247,17 @@ impl Zone {
 
     /// The offset of a local time on a day that has more than one.
     fn offset_at(&self, local_micros: i64) -> i32 {
-        let Some(local) = DateTime::from_timestamp_micros(local_micros).map(|t| t.naive_utc()) else { return 0 };
-        let offset = self.zone.offset_from_local_datetime(&local).earliest().unwrap_or_else(|| {
-            let before = local.checked_sub_days(Days::new(1)).unwrap_or(local);
-            self.zone.offset_from_utc_datetime(&before)
-        });
+        let Some(local) = DateTime::from_timestamp_micros(local_micros).map(|t| t.naive_utc()) else {
+            return 0;
+        };
+        let offset = self
+            .zone
+            .offset_from_local_datetime(&local)
+            .earliest()
+            .unwrap_or_else(|| {
+                let before = local.checked_sub_days(Days::new(1)).unwrap_or(local);
+                self.zone.offset_from_utc_datetime(&before)
+            });
         offset.fix().local_minus_utc()
     }
 }

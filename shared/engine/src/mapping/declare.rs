@@ -138,7 +138,11 @@ pub struct LookupSpec {
 
 impl LookupSpec {
     fn example() -> Self {
-        Self { stream: "suppliers".to_owned(), key: vec!["supplier_number".to_owned()], required: true }
+        Self {
+            stream: "suppliers".to_owned(),
+            key: vec!["supplier_number".to_owned()],
+            required: true,
+        }
     }
 }
 

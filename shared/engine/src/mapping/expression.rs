@@ -22,9 +22,26 @@ use crate::model::value::Value;
 /// Longer expressions are programs, and belong elsewhere.
 const MAX_LENGTH: usize = 4_000;
 
+/// Deeper nesting could overflow the stack of whoever evaluates it, which nothing can catch.
+const MAX_DEPTH: usize = 32;
+
+/// The parser needs far more stack than the expressions that it accepts are worth; it gets a thread of its own.
+const PARSER_STACK: usize = 64 << 20;
+
 /// Names that CEL itself gives a meaning.
-const TYPE_NAMES: [&str; 11] =
-    ["bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "string", "type", "uint"];
+const TYPE_NAMES: [&str; 11] = [
+    "bool",
+    "bytes",
+    "double",
+    "dyn",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "type",
+    "uint",
+];
 
 const EXACT: &str = "numbers with a fraction are text in expressions: calculate with dec_add, dec_sub, dec_mul and \
                      dec_neg and compare with dec_cmp";
@@ -33,7 +50,12 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
     for (name, arguments, function) in DECIMAL_FUNCTIONS {
         // Refused only when a function of that name exists, which the tests would show.
-        let _declared = env.add_overload(name, name, std::iter::repeat_with(|| DYN_TYPE).take(arguments).collect(), function);
+        let _declared = env.add_overload(
+            name,
+            name,
+            std::iter::repeat_with(|| DYN_TYPE).take(arguments).collect(),
+            function,
+        );
     }
     Arc::new(env)
 });
@@ -41,7 +63,6 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
 /// A compiled expression.
 #[derive(Debug)]
 pub(super) struct Expression {
-    source: String,
     program: Program,
     /// Source columns it names: name, and position among the mapping's source columns.
     variables: Vec<(String, usize)>,
@@ -51,32 +72,30 @@ impl Expression {
     /// Compiles. `column` tells the position of a source column among those the mapping reads.
     pub(super) fn compile(source: &str, mut column: impl FnMut(&str) -> usize) -> Result<Self, String> {
         if source.len() > MAX_LENGTH {
-            return Err(format!("the expression is longer than {MAX_LENGTH} characters: compute the value at the source"));
+            return Err(format!(
+                "the expression is longer than {MAX_LENGTH} characters: compute the value at the source"
+            ));
         }
-        let program = catch_unwind(|| ENV.compile(source)).map_err(|_| "the expression cannot be read".to_owned())?;
-        let program = program.map_err(|errors| match errors.errors.first() {
-            Some(error) => {
-                format!("line {}, column {} of the expression: {}", error.pos.0, error.pos.1, first_line(&error.msg))
-            }
-            None => "the expression cannot be read".to_owned(),
-        })?;
+        let program = parse(source)?;
         let mut names = Names::default();
         names.visit(program.expression(), &mut Vec::new());
         if let Some(unknown) = names.functions.iter().find(|name| !is_function(name)) {
             return Err(format!("the expression calls `{unknown}`, which is no function"));
         }
-        let variables = names.variables.iter().map(|name| (name.clone(), column(name))).collect();
-        Ok(Self { source: source.to_owned(), program, variables })
-    }
-
-    /// The expression as it was written.
-    pub(super) fn source(&self) -> &str {
-        &self.source
+        let variables = names
+            .variables
+            .iter()
+            .map(|name| (name.clone(), column(name)))
+            .collect();
+        Ok(Self { program, variables })
     }
 
     /// The value for a row: `Null`, `Bool`, `Number` or `Text`.
     pub(super) fn evaluate(&self, row: Row<'_, '_>) -> Result<Value<'static>, String> {
-        let resolver = Columns { names: &self.variables, row };
+        let resolver = Columns {
+            names: &self.variables,
+            row,
+        };
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut context = Context::with_env(Arc::clone(&ENV));
             context.set_variable_resolver(&resolver);
@@ -89,36 +108,146 @@ impl Expression {
             Ok(cel::Value::UInt(int)) => Ok(Value::Number(int.to_string().into())),
             Ok(cel::Value::String(text)) => Ok(Value::Text(Cow::Owned(Arc::unwrap_or_clone(text)))),
             Ok(cel::Value::Float(_)) => Err(format!("the expression gives a float, which is not exact: {EXACT}")),
-            Ok(other) => Err(format!("the expression gives a {}, which no column holds", other.type_of())),
+            Ok(other) => Err(format!(
+                "the expression gives a {}, which no column holds",
+                other.type_of()
+            )),
             Err(error) => Err(explained(&error)),
         }
     }
 
     /// What the expression sees in a row, for people.
     pub(super) fn inputs(&self, row: Row<'_, '_>) -> String {
-        let inputs = self.variables.iter().map(|(name, at)| format!("{name}={}", row.cell(*at).to_text()));
+        let inputs = self
+            .variables
+            .iter()
+            .map(|(name, at)| format!("{name}={}", row.cell(*at).to_text()));
         inputs.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn parse(source: &str) -> Result<Program, String> {
+    let too_deep =
+        || format!("the expression is nested deeper than {MAX_DEPTH} levels: compute the value at the source");
+    if brackets(source) > MAX_DEPTH {
+        return Err(too_deep());
+    }
+    let parsed = std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().stack_size(PARSER_STACK);
+        let parser = parser.spawn_scoped(scope, || match ENV.compile(source) {
+            Ok(program) if depth(program.expression()) > MAX_DEPTH => Err(too_deep()),
+            Ok(program) => Ok(program),
+            Err(errors) => Err(errors.errors.first().map_or_else(String::new, |error| {
+                format!(
+                    "line {}, column {} of the expression: {}",
+                    error.pos.0,
+                    error.pos.1,
+                    first_line(&error.msg)
+                )
+            })),
+        });
+        // A panic of the parser ends its thread, and is an error here.
+        parser.ok().and_then(|parser| parser.join().ok())
+    });
+    parsed.unwrap_or_else(|| Err("the expression cannot be read: simplify it".to_owned()))
+}
+
+/// How deep brackets are nested at most; those inside texts count too.
+fn brackets(source: &str) -> usize {
+    let mut open: usize = 0;
+    let mut deepest = 0;
+    for byte in source.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
+}
+
+fn depth(expression: &IdedExpr) -> usize {
+    1 + parts(expression).into_iter().map(depth).max().unwrap_or_default()
+}
+
+/// The expressions directly inside an expression.
+fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    match &expression.expr {
+        Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => Vec::new(),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Comprehension(loops) => {
+            vec![
+                &loops.iter_range,
+                &loops.accu_init,
+                &loops.loop_cond,
+                &loops.loop_step,
+                &loops.result,
+            ]
+        }
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Select(select) => vec![&select.operand],
+        Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
+        Expr::Struct(fields) => fields
+            .entries
+            .iter()
+            .flat_map(|entry| entry_parts(&entry.expr))
+            .collect(),
+    }
+}
+
+fn entry_parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
+    match entry {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
     }
 }
 
 fn explained(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchOverload(error) => {
-            format!("the expression applies `{}` to ({}); {EXACT}", operator(error.function()), error.argument_types().join(", "))
+            format!(
+                "the expression applies `{}` to ({}); {EXACT}",
+                operator(error.function()),
+                error.argument_types().join(", ")
+            )
         }
-        ExecutionError::ValuesNotComparable(..) => format!("the expression compares values of different types; {EXACT}"),
+        ExecutionError::UnsupportedBinaryOperator(name, left, right) => {
+            format!(
+                "the expression applies `{}` to ({}, {}); {EXACT}",
+                operator(name),
+                left.type_of(),
+                right.type_of()
+            )
+        }
+        ExecutionError::ValuesNotComparable(..) => {
+            format!("the expression compares values of different types; {EXACT}")
+        }
         ExecutionError::FunctionError { function, message } => format!("the expression's {function} {message}"),
         other => format!("the expression fails: {}", super::shortened(&other.to_string())),
     }
 }
 
-/// `_+_` is `+` to whoever wrote it.
+/// The operator as whoever wrote the expression knows it.
 fn operator(function: &str) -> &str {
-    function.trim_matches('_')
+    match function {
+        "add" => "+",
+        "sub" => "-",
+        "mul" => "*",
+        "div" => "/",
+        "rem" => "%",
+        other => other.trim_matches('_'),
+    }
 }
 
+/// What the parser says, without the names of its own types.
 fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
+    let line = message.lines().next().unwrap_or_default();
+    if line.contains("ParseError") {
+        "this is no CEL, or nested too deeply"
+    } else {
+        line
+    }
 }
 
 /// Whether CEL or we define a function of this name; operators are always defined.
@@ -127,7 +256,9 @@ fn is_function(name: &str) -> bool {
         return true;
     }
     // The library tells which functions it has only by refusing to define one of them again.
-    Context::with_env(Arc::clone(&ENV)).add_function(name, |any: i64| any).is_err()
+    Context::with_env(Arc::clone(&ENV))
+        .add_function(name, |any: i64| any)
+        .is_err()
 }
 
 /// The variables and functions an expression names, without the variables its macros introduce.
@@ -140,18 +271,11 @@ struct Names {
 impl Names {
     fn visit<'e>(&mut self, expression: &'e IdedExpr, bound: &mut Vec<&'e str>) {
         match &expression.expr {
-            Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => {
                 let name = name.trim_start_matches('.');
                 let own = name.starts_with('@') || bound.contains(&name) || TYPE_NAMES.contains(&name);
                 if !own {
                     self.variables.insert(name.to_owned());
-                }
-            }
-            Expr::Call(call) => {
-                self.functions.insert(call.func_name.clone());
-                for part in call.target.as_deref().into_iter().chain(&call.args) {
-                    self.visit(part, bound);
                 }
             }
             Expr::Comprehension(loops) => {
@@ -166,20 +290,12 @@ impl Names {
                 }
                 bound.truncate(outer);
             }
-            Expr::List(list) => list.elements.iter().for_each(|element| self.visit(element, bound)),
-            Expr::Select(select) => self.visit(&select.operand, bound),
-            Expr::Map(map) => self.visit_entries(map.entries.iter().map(|entry| &entry.expr), bound),
-            Expr::Struct(fields) => self.visit_entries(fields.entries.iter().map(|entry| &entry.expr), bound),
-        }
-    }
-
-    fn visit_entries<'e>(&mut self, entries: impl Iterator<Item = &'e EntryExpr>, bound: &mut Vec<&'e str>) {
-        for entry in entries {
-            match entry {
-                EntryExpr::StructField(field) => self.visit(&field.value, bound),
-                EntryExpr::MapEntry(entry) => {
-                    self.visit(&entry.key, bound);
-                    self.visit(&entry.value, bound);
+            other => {
+                if let Expr::Call(call) = other {
+                    self.functions.insert(call.func_name.clone());
+                }
+                for part in parts(expression) {
+                    self.visit(part, bound);
                 }
             }
         }
@@ -211,8 +327,13 @@ impl VariableResolver for Columns<'_> {
 
 type Function = cel::common::functions::Function;
 
-const DECIMAL_FUNCTIONS: [(&str, usize, Function); 5] =
-    [("dec_add", 2, dec_add), ("dec_sub", 2, dec_sub), ("dec_mul", 2, dec_mul), ("dec_neg", 1, dec_neg), ("dec_cmp", 2, dec_cmp)];
+const DECIMAL_FUNCTIONS: [(&str, usize, Function); 5] = [
+    ("dec_add", 2, dec_add),
+    ("dec_sub", 2, dec_sub),
+    ("dec_mul", 2, dec_mul),
+    ("dec_neg", 1, dec_neg),
+    ("dec_cmp", 2, dec_cmp),
+];
 
 fn dec_add<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [a, b] = decimals("dec_add", &arguments)?;
@@ -248,9 +369,15 @@ fn decimals<const N: usize>(function: &str, arguments: &[CowVal<'_, '_>]) -> Res
         } else if let Some(text) = argument.downcast_ref::<CelString<'_>>() {
             Decimal::parse(text.inner().trim_matches(' ')).map_err(|error| failed(function, error))?
         } else if argument.downcast_ref::<CelNull>().is_some() {
-            return Err(failed(function, "gets null: say what no value means, such as AG == null ? '0' : AG"));
+            return Err(failed(
+                function,
+                "gets null: say what no value means, such as AG == null ? '0' : AG",
+            ));
         } else {
-            return Err(failed(function, "takes whole numbers and decimals written as text, such as '1.50'"));
+            return Err(failed(
+                function,
+                "takes whole numbers and decimals written as text, such as '1.50'",
+            ));
         };
     }
     Ok(decimals)

@@ -9,7 +9,11 @@ const ROOM: usize = 1024;
 
 /// Hashes cells in an unambiguous form: a tag per cell, then bytes of a length that the tag fixes or that is written.
 pub(super) fn content(cells: &[Value<'_>]) -> u128 {
-    let mut form = Form { bytes: [0; ROOM], length: 0, overflow: None };
+    let mut form = Form {
+        bytes: [0; ROOM],
+        length: 0,
+        overflow: None,
+    };
     for cell in cells {
         match cell {
             Value::Null => form.put(&[0]),

@@ -49,9 +49,15 @@ impl SourceKey {
             let (at, column) = found.ok_or_else(|| {
                 format!("no key column of the table is filled from the source's key column {source} by a plain `from`")
             })?;
-            Ok(Part { at, how: How::new(column)? })
+            Ok(Part {
+                at,
+                how: How::new(column)?,
+            })
         };
-        Self { parts: key.len(), columns: source_key.iter().map(part).collect() }
+        Self {
+            parts: key.len(),
+            columns: source_key.iter().map(part).collect(),
+        }
     }
 
     pub(super) fn of(&self, key: &RecordKey) -> Result<Vec<String>> {
@@ -67,11 +73,15 @@ impl SourceKey {
             .iter()
             .map(|column| {
                 let part = column.as_ref().map_err(|why| {
-                    Error::stop(format!("records of this sync cannot be read by their key: {why}; read a window instead"))
+                    Error::stop(format!(
+                        "records of this sync cannot be read by their key: {why}; read a window instead"
+                    ))
                 })?;
                 let text = parts.get(part.at).map(String::as_str).unwrap_or_default();
                 part.how.apply(text).ok_or_else(|| {
-                    Error::stop(format!("`{key}` is no key of this sync: its part `{text}` is not of its column's type"))
+                    Error::stop(format!(
+                        "`{key}` is no key of this sync: its part `{text}` is not of its column's type"
+                    ))
                 })
             })
             .collect()
@@ -81,22 +91,33 @@ impl SourceKey {
 impl How {
     fn new(column: &Column) -> std::result::Result<Self, String> {
         if let Some(codes) = column.codes.as_ref().filter(|codes| !codes.values.is_empty()) {
-            let pairs: Vec<_> =
-                codes.values.iter().map(|(code, value)| (value.to_text().into_owned(), code.clone())).collect();
-            let unique = pairs.iter().all(|(text, _)| pairs.iter().filter(|(other, _)| other == text).count() == 1);
+            let pairs: Vec<_> = codes
+                .values
+                .iter()
+                .map(|(code, value)| (value.to_text().into_owned(), code.clone()))
+                .collect();
+            let unique = pairs
+                .iter()
+                .all(|(text, _)| pairs.iter().filter(|(other, _)| other == text).count() == 1);
             return if unique {
                 Ok(Self::Codes(pairs))
             } else {
-                Err(format!("`values` of the key column {} turns several codes into one", column.name))
+                Err(format!(
+                    "`values` of the key column {} turns several codes into one",
+                    column.name
+                ))
             };
         }
         match &column.convert {
-            Convert::Integer { implied: 0 } | Convert::Decimal { implied: 0, .. } | Convert::Text { .. } => Ok(Self::Same),
+            Convert::Integer { implied: 0 } | Convert::Decimal { implied: 0, .. } | Convert::Text { .. } => {
+                Ok(Self::Same)
+            }
             Convert::Integer { implied } | Convert::Decimal { implied, .. } => Ok(Self::Implied(*implied)),
             Convert::Date(format) => Ok(Self::Date(format.clone())),
-            Convert::Boolean | Convert::Timestamp(_) | Convert::Json => {
-                Err(format!("the key column {} is of type {}, which the source may write in several ways", column.name, column.kind))
-            }
+            Convert::Boolean | Convert::Timestamp(_) | Convert::Json => Err(format!(
+                "the key column {} is of type {}, which the source may write in several ways",
+                column.name, column.kind
+            )),
         }
     }
 

@@ -16,10 +16,13 @@ mod format;
 mod hash;
 mod key;
 mod number;
+#[cfg(test)]
+mod tests;
 
 use chrono_tz::Tz;
 
 pub use apply::Mapper;
+pub(crate) use compile::is_name;
 pub use compile::{Declaration, Fault};
 pub use declare::{Blank, ColumnSpec, LookupSpec, NeedSpec, Other, SourceColumns};
 
@@ -116,10 +119,7 @@ impl Mapping {
     /// The source column that fills a destination column as it is, for sums on both sides; `None` where it is computed.
     pub fn plain_source(&self, column: &str) -> Option<&str> {
         let column = self.columns.iter().find(|known| known.name == column)?;
-        match column.read {
-            compile::Read::Cell(source) => self.sources.get(source).map(String::as_str),
-            _ => None,
-        }
+        self.sources.get(column.plain_source()?).map(String::as_str)
     }
 
     /// Binds the mapping to the columns of a block.
@@ -136,7 +136,11 @@ impl Mapping {
             })
         };
         let at = self.sources.iter().map(position).collect::<Result<_>>()?;
-        Ok(Mapper { mapping: self, at, zone: dates::Zone::new(self.zone) })
+        Ok(Mapper {
+            mapping: self,
+            at,
+            zone: dates::Zone::new(self.zone),
+        })
     }
 
     /// The hash of a mapped row's content.

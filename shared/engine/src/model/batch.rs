@@ -22,6 +22,11 @@ impl Version {
         Self(i64::try_from(epoch).unwrap_or(i64::MAX >> SEQ_BITS) << SEQ_BITS | i64::from(seq))
     }
 
+    /// The epoch of the run that read it.
+    pub fn epoch(self) -> u64 {
+        u64::try_from(self.0 >> SEQ_BITS).unwrap_or(0)
+    }
+
     /// The least version of the epoch: all older reads are below it.
     pub fn start_of(epoch: u64) -> Self {
         Self::new(epoch, 0)

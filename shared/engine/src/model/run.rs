@@ -182,12 +182,9 @@ impl Run {
         }
     }
 
-    /// Its lease ran out. A run that has moved the watermark gave its lease back itself and goes on closing.
+    /// Its lease ran out.
     pub fn abandon(&mut self, now: DateTime<Utc>) {
-        match self.state {
-            RunState::Closing { step } if step > CloseStep::Watermark => {}
-            _ => self.end(RunState::Abandoned, now),
-        }
+        self.end(RunState::Abandoned, now);
     }
 
     /// Some batch cannot be finished.

@@ -48,8 +48,8 @@ pub struct SyncState {
     pub mapping: MappingVersion,
     /// The newest run.
     pub last_run: Option<RunId>,
-    /// The run before it.
-    pub previous_run: Option<RunId>,
+    /// Runs whose lease ran out and that are still to be marked abandoned.
+    pub overtaken: Vec<RunId>,
 }
 
 /// How a run ends, as far as its sync is concerned.
@@ -101,14 +101,15 @@ impl SyncState {
                 return Begin::Resumed;
             }
             Some(lease) if lease.until > now => return Begin::Busy { by: lease.run.clone() },
-            _ => {}
+            Some(lease) => self.overtaken.push(lease.run.clone()),
+            None => {}
         }
         self.epoch += 1;
         let touch = self.outstanding;
         self.lease = Some(Lease { run: run.clone(), until, outstanding_before: self.outstanding });
         self.outstanding = true;
         self.again = false;
-        self.previous_run = self.last_run.replace(run.clone());
+        self.last_run = Some(run.clone());
         Begin::Started { epoch: self.epoch, touch }
     }
 
@@ -172,7 +173,7 @@ mod tests {
         assert_eq!(sync.begin(&first, at(0), at(10)), Begin::Started { epoch: 1, touch: false });
         assert_eq!(sync.begin(&second, at(5), at(15)), Begin::Busy { by: first.clone() });
         assert_eq!(sync.begin(&second, at(11), at(21)), Begin::Started { epoch: 2, touch: true });
-        assert_eq!(sync.previous_run, Some(first.clone()));
+        assert_eq!(sync.overtaken, [first.clone()]);
         assert!(!sync.renew(&first, at(30)));
         assert!(!sync.finish(&first, End::Complete { up_to: Some(at(1)) }));
         assert_eq!(sync.watermark, None);

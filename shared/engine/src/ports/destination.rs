@@ -85,6 +85,18 @@ pub trait Destination: Send + Sync {
         except: &[String],
     ) -> Result<Vec<String>>;
 
+    /// Those of these `_source_id`s that stand at the destination with a version greater than `than`.
+    ///
+    /// # Errors
+    /// As [`Destination::write`].
+    async fn newer_among(
+        &self,
+        table: &TableSpec,
+        sync: &SyncId,
+        keys: &[String],
+        than: Version,
+    ) -> Result<Vec<String>>;
+
     /// Counts the records that are not marked deleted, and sums these columns over them, leaving out those whose
     /// `_source_id` is among `except`.
     ///

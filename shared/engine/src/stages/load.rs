@@ -13,11 +13,14 @@ use crate::model::message::BatchTask;
 use crate::model::rows::Rows;
 use crate::model::value::Value;
 use crate::plan::SyncPlan;
-use crate::ports::Written;
+use crate::ports::{HeldFilter, Written};
+
+/// Held records are listed in pages of this size.
+const HELD_PAGE: usize = 1_000;
 
 pub(super) async fn load(context: &Context, task: &BatchTask, payload: &[u8]) -> Result<()> {
     let plan = context.plans.plan(&task.sync)?;
-    keep_lease(context, task).await?;
+    let newest_epoch = keep_lease(context, task).await?;
     let rows = mapped_rows(context, &plan, task, payload).await?;
     let records = records(&rows)?;
     let keys: Vec<RecordKey> = records.iter().map(|record| record.key.clone()).collect();
@@ -60,6 +63,9 @@ pub(super) async fn load(context: &Context, task: &BatchTask, payload: &[u8]) ->
         return Err(internal(format!("batch {}: not every record is accounted for: {counts:?}", task.batch)));
     }
     remember(context, &plan, task, &records, &written, &held_before).await?;
+    if task.version.epoch() < newest_epoch && task.counts.rejected + task.counts.waiting > 0 {
+        release_overtaken(context, &plan, task).await?;
+    }
     match context.store.batch_done(&task.batch, &counts).await? {
         Some(run) => send_close_if_due(context, &run).await,
         None => Err(internal(format!("run {} is not known", task.batch.run))),
@@ -154,11 +160,37 @@ async fn remember(
     Ok(())
 }
 
-/// Loading is progress too: the run keeps its lease while its batches arrive.
-async fn keep_lease(context: &Context, task: &BatchTask) -> Result<()> {
+/// A late or replayed batch may hold a record that a later read has long brought in good order: then nothing is held.
+async fn release_overtaken(context: &Context, plan: &SyncPlan, task: &BatchTask) -> Result<()> {
+    let mut filter =
+        HeldFilter { run: Some(task.batch.run.clone()), limit: HELD_PAGE, ..HeldFilter::default() };
+    let destination = context.connectors.destination(&task.sync.tenant, &plan.destination).await?;
+    destination.prepare(&plan.table).await?;
+    loop {
+        let page = context.store.held(&task.sync, &filter).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        filter.after = Some(last.key.clone());
+        let keys: Vec<String> = page.iter().map(|held| held.key.as_str().to_owned()).collect();
+        let newer = destination.newer_among(&plan.table, &task.sync, &keys, task.version).await?;
+        let settled: Vec<_> = newer
+            .into_iter()
+            .map(|key| Settled {
+                key: RecordKey::new(key),
+                version: task.version.0,
+                run: task.batch.run.clone(),
+            })
+            .collect();
+        if !settled.is_empty() {
+            context.store.settle(&task.sync, &settled).await?;
+        }
+    }
+}
+
+/// Loading is progress too: the run keeps its lease while its batches arrive. Returns the newest epoch of the sync.
+async fn keep_lease(context: &Context, task: &BatchTask) -> Result<u64> {
     let half = context.clock.now() + context.limits.lease / 2;
     let state = context.store.sync(&task.sync).await?;
-    if state.lease.is_some_and(|lease| lease.run == task.batch.run && lease.until < half) {
+    if state.lease.as_ref().is_some_and(|lease| lease.run == task.batch.run && lease.until < half) {
         let until = context.lease_until();
         let run = &task.batch.run;
         context
@@ -168,5 +200,5 @@ async fn keep_lease(context: &Context, task: &BatchTask) -> Result<()> {
             })
             .await?;
     }
-    Ok(())
+    Ok(state.epoch)
 }

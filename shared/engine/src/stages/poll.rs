@@ -15,7 +15,7 @@ use super::{Context, replay};
 use crate::error::{Error, Result};
 use crate::model::audit::{Counts, Held, HeldWhy};
 use crate::model::batch::{Archived, Version};
-use crate::model::id::{BatchId, RecordKey};
+use crate::model::id::{BatchId, RecordKey, SyncId};
 use crate::model::message::{BatchTask, Message, PollTask, Task};
 use crate::model::rows::RowsWriter;
 use crate::model::run::{Run, RunState};
@@ -61,7 +61,7 @@ pub(super) async fn poll(context: &Context, task: &PollTask, deadline: Option<Da
         }
         Polled::Lost => {
             debug!(sync = %task.sync, run = %task.run, "another poll has taken over");
-            Ok(())
+            abandon_if_overtaken(context, task).await
         }
     }
 }
@@ -88,6 +88,7 @@ pub(super) async fn send_close_if_due(context: &Context, run: &Run) -> Result<()
 
 /// What taking the lease gave.
 struct Begun {
+    sync: SyncId,
     state: SyncState,
     mapping: u32,
     touch: bool,
@@ -123,7 +124,10 @@ async fn begin(context: &Context, task: &PollTask, plan: &SyncPlan) -> Result<Op
         })
         .await?;
     match begin {
-        None => Ok(None),
+        None => {
+            abandon_if_overtaken(context, task).await?;
+            Ok(None)
+        }
         Some(Begin::Busy { by }) => {
             if let Some(run) = context.store.run(&by).await? {
                 send_close_if_due(context, &run).await?;
@@ -137,18 +141,39 @@ async fn begin(context: &Context, task: &PollTask, plan: &SyncPlan) -> Result<Op
             context.queue.send(&message, BUSY).await?;
             Ok(None)
         }
-        Some(Begin::Resumed) => overtake(context, state, mapping, true).await,
-        Some(Begin::Started { touch, .. }) => overtake(context, state, mapping, touch).await,
+        // Whether it was to touch is not known when it died before it was written down: then it does.
+        Some(Begin::Resumed) => overtake(context, Begun { sync: task.sync.clone(), state, mapping, touch: true }).await,
+        Some(Begin::Started { touch, .. }) => {
+            overtake(context, Begun { sync: task.sync.clone(), state, mapping, touch }).await
+        }
     }
 }
 
-/// The run before this one, should it not have ended, never will.
-async fn overtake(context: &Context, state: SyncState, mapping: u32, touch: bool) -> Result<Option<Begun>> {
-    if let Some(previous) = &state.previous_run {
+/// Runs whose lease ran out never end by themselves.
+async fn overtake(context: &Context, begun: Begun) -> Result<Option<Begun>> {
+    let overtaken = &begun.state.overtaken;
+    if let Some(last) = overtaken.last() {
         let now = context.clock.now();
-        context.store.update_run(previous, &mut |run| run.abandon(now)).await?;
+        for run in overtaken {
+            context.store.update_run(run, &mut |run| run.abandon(now)).await?;
+        }
+        let done = |state: &mut SyncState| {
+            if let Some(at) = state.overtaken.iter().position(|run| run == last) {
+                state.overtaken.drain(..=at);
+            }
+        };
+        context.store.update_sync(&begun.sync, &mut { done }).await?;
     }
-    Ok(Some(Begun { state, mapping, touch }))
+    Ok(Some(begun))
+}
+
+/// A poll that finds its run overtaken marks it so: whoever overtook it may have done so before the run was written down.
+async fn abandon_if_overtaken(context: &Context, task: &PollTask) -> Result<()> {
+    if !context.store.sync(&task.sync).await?.is_held_by(&task.run) {
+        let now = context.clock.now();
+        context.store.update_run(&task.run, &mut |run| run.abandon(now)).await?;
+    }
+    Ok(())
 }
 
 async fn poll_source(

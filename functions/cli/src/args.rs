@@ -1,0 +1,114 @@
+//! The command line: its verbs, and the options that all of them share.
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::commands::{
+    audit, backfill, check, completions, demo, init, preview, rejects, replay, run, sandbox, schema, secrets, status,
+};
+use crate::exit;
+
+/// Moves records from an ERP system into a warehouse, and proves that nothing was lost on the way.
+#[derive(Debug, Parser)]
+#[command(name = "ml-connector", version, after_help = exit::HELP, propagate_version = true)]
+pub struct Cli {
+    /// What all verbs share.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options that all verbs share. Each can also be set in the environment.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The tenant file [default: the only file in infra/tenants]
+    #[arg(long, global = true, env = "ML_CONNECTOR_CONFIG", value_name = "FILE", help_heading = "Common options")]
+    pub config: Option<PathBuf>,
+    /// Where queues, audit, archive and secrets are kept on this machine
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_STATE",
+        value_name = "DIR",
+        default_value = ".ml-connector",
+        help_heading = "Common options"
+    )]
+    pub state: PathBuf,
+    /// Print answers as JSON
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_JSON",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Common options"
+    )]
+    pub json: bool,
+    /// Say on stderr what the stages do; twice for every step
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Common options")]
+    pub verbose: u8,
+    /// Show no progress bars
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_NO_PROGRESS",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Common options"
+    )]
+    pub no_progress: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// See it work: a simulated ERP, a warehouse file, two runs; needs no account and no network
+    Demo(demo::Args),
+    /// Write a commented tenant file to start from
+    Init(init::Args),
+    /// Try every connection and say what an administrator must do
+    Check(check::Args),
+    /// Show the first records of a sync: as they come, and as they would be written
+    Preview(preview::Args),
+    /// Move what changed
+    Run(run::Args),
+    /// Show how far every sync is, what waits for what, and what to do next
+    Status(status::Args),
+    /// Show what happened to one record
+    Audit(audit::Args),
+    /// List the records that were refused, with field, value and reason
+    Rejects(rejects::Args),
+    /// Send records the same way once more
+    Replay(replay::Args),
+    /// Read a past period again, window by window
+    Backfill(backfill::Args),
+    /// Set, list and remove the secrets of connections
+    Secrets(secrets::Args),
+    /// Print the JSON Schema of the files that people write
+    Schema(schema::Args),
+    /// Start the simulated systems and print a tenant file for them
+    Sandbox(sandbox::Args),
+    /// Print the completions of a shell
+    Completions(completions::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn common_options_may_follow_the_verb() {
+        let cli = Cli::try_parse_from(["ml-connector", "status", "--state", "s", "--json"]).unwrap();
+        assert_eq!(cli.options.state, PathBuf::from("s"));
+        assert!(cli.options.json);
+    }
+}

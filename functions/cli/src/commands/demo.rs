@@ -1,0 +1,246 @@
+//! `demo`: the real thing against a simulated ERP, twice: everything, then only what changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use backend_embedded::{Embedded, FileVault};
+use chrono::TimeDelta;
+use engine::model::id::{RecordKey, SyncId};
+use engine::model::message::Reason;
+use engine::model::window::Selection;
+use sandbox::clock::Clock;
+use sandbox::jde::changes::{Bad, Plan, Report, month_end};
+use sandbox::jde::{JdeSandbox, Settings};
+use sandbox::random::Random;
+use serde::Serialize;
+
+use crate::args::Options;
+use crate::commands::sandbox::made_up;
+use crate::exit::{Exit, usage};
+use crate::output::{Answer, Output};
+use crate::rows::{Rows, SyncRow};
+use crate::setup::Setup;
+use crate::tenant_file::TenantFile;
+use crate::words::count;
+use crate::work::Work;
+
+/// The tenant file, by which an earlier demo is known.
+const CONFIG: &str = "demo.yaml";
+
+/// The secret of the simulated ERP.
+const SECRET: &str = "demo-jde";
+
+/// How long ago the first run takes place, as far as the simulated ERP is concerned.
+const DAYS_AGO: i64 = 3;
+
+/// `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How many invoices the simulated ERP holds
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    invoices: usize,
+    /// Keep the simulated ERP running until Ctrl-C, so that `run`, `check` and `preview` work as well
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the demo.
+pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Result<Exit> {
+    let place = Place::fresh(&options.state.join("demo"))?;
+    let clock = Clock::offset(TimeDelta::days(-DAYS_AGO));
+    let settings = Settings::default();
+    let (user, password) = settings.users.first().cloned().context("the simulated ERP has no user")?;
+    let zone = settings.zone;
+    let jde = JdeSandbox::start(settings, clock.clone(), made_up(args.invoices, &clock)?).await?;
+    place.prepare(&jde, &user, &password)?;
+    let options = Options { config: Some(place.config.clone()), state: place.dir.clone(), ..options.clone() };
+
+    output.say(format!(
+        "a simulated JD Edwards with {}, as it was {DAYS_AGO} days ago: everything is read",
+        count(args.invoices as u64, "invoice", "invoices")
+    ));
+    let first = run_all(&options, output).await?;
+    clock.advance(TimeDelta::days(DAYS_AGO));
+    let plan = Plan { new: 240, paid: 120, voided: 12, late: true, early_line: true, bad: Some(Bad::Date) };
+    let changes = jde.with_tables(|tables| month_end(tables, &clock, zone, &mut Random::new(7), &plan))?;
+    output.say(format!(
+        "{DAYS_AGO} days later, at the month's end: {} new invoices, {} paid, {} voided, one that came late, one with a \
+         date that is none, and an order line without its header: only what changed is read",
+        changes.new.len(),
+        changes.paid.len(),
+        changes.voided.len()
+    ));
+    let second = run_all(&options, output).await?;
+
+    let key = example_key(&options, &changes).await?;
+    let result = Shown::new(first, second, &place);
+    output.answer(&result)?;
+    result.rows.words().iter().for_each(|words| output.say(words));
+    place.next_steps(&key).iter().for_each(|line| output.say(line));
+    if args.keep {
+        output.say(format!("the simulated JD Edwards goes on at {} until Ctrl-C", jde.base_url()));
+        tokio::signal::ctrl_c().await?;
+    }
+    jde.shutdown().await;
+    Ok(if result.is_ok() { Exit::Ok } else { Exit::NotOk })
+}
+
+async fn run_all(options: &Options, output: &Output) -> anyhow::Result<Vec<SyncRow>> {
+    let setup = Setup::open(options)?;
+    let syncs = setup.all_syncs()?;
+    let mut work = Work::begin(&setup, output).await?;
+    for sync in &syncs {
+        work.run(sync, Reason::Manual, Selection::Changes).await?;
+    }
+    work.rows(&syncs).await
+}
+
+/// A voided invoice that has a history by now.
+async fn example_key(options: &Options, changes: &Report) -> anyhow::Result<String> {
+    let setup = Setup::look(options)?;
+    let sync: SyncId = setup.find("ap_invoices")?;
+    for key in changes.voided.iter().chain(&changes.paid).chain(&changes.new) {
+        let key = RecordKey::join(key.iter().map(String::as_str));
+        if !setup.context.store.audit_of(&sync, &key).await?.is_empty() {
+            return Ok(key.to_string());
+        }
+    }
+    Ok(String::new())
+}
+
+/// Where a demo lies.
+struct Place {
+    dir: PathBuf,
+    config: PathBuf,
+    warehouse: PathBuf,
+}
+
+impl Place {
+    /// The directory, empty. An earlier demo in it is removed; anything else is left alone.
+    fn fresh(dir: &Path) -> anyhow::Result<Self> {
+        let place =
+            Self { dir: dir.to_owned(), config: dir.join(CONFIG), warehouse: dir.join("warehouse.sqlite") };
+        if !place.is_empty()? {
+            if !place.config.is_file() {
+                let dir = dir.display();
+                return Err(usage(format!("{dir} holds something that is no earlier demo: use another --state")));
+            }
+            // Somebody may be looking at the earlier demo, but nobody may be working on it.
+            drop(Embedded::open(dir)?.lock().map_err(crate::work::refused)?);
+            fs::remove_dir_all(dir).with_context(|| format!("the earlier demo in {} cannot be removed", dir.display()))?;
+        }
+        Ok(place)
+    }
+
+    fn is_empty(&self) -> anyhow::Result<bool> {
+        match fs::read_dir(&self.dir) {
+            Ok(mut entries) => Ok(entries.next().is_none()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(true),
+            Err(e) => Err(e).with_context(|| format!("{} cannot be used", self.dir.display())),
+        }
+    }
+
+    fn prepare(&self, jde: &JdeSandbox, user: &str, password: &str) -> anyhow::Result<()> {
+        let vault = FileVault::new(&self.dir, passphrase());
+        vault.set(SECRET, "username", user)?;
+        vault.set(SECRET, "password", password)?;
+        let text = TenantFile { url: &jde.base_url(), secret: SECRET, warehouse: &self.warehouse }.text();
+        fs::write(&self.config, text).with_context(|| format!("{} cannot be written", self.config.display()))
+    }
+
+    /// Commands that work once the demo has ended, as they can be typed.
+    fn next_steps(&self, key: &str) -> Vec<String> {
+        let program = std::env::args_os().next().map_or_else(|| "ml-connector".into(), |p| p.to_string_lossy().into_owned());
+        let (program, config) = (quoted(&program), quoted(&self.config.display().to_string()));
+        let prefix = format!("{program} --state {} --config {config}", quoted(&self.dir.display().to_string()));
+        vec![
+            String::new(),
+            format!("the warehouse is the SQLite file {}", self.warehouse.display()),
+            "look at what happened to a voided invoice, at what was refused, and at how far everything is:".to_owned(),
+            format!("  {prefix} audit ap_invoices {}", quoted(key)),
+            format!("  {prefix} rejects"),
+            format!("  {prefix} status"),
+        ]
+    }
+}
+
+fn passphrase() -> Option<String> {
+    let name = backend_embedded::PASSPHRASE_VARIABLE;
+    backend_embedded::environment().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    rows: Rows,
+    warehouse: PathBuf,
+    state: PathBuf,
+    config: PathBuf,
+}
+
+impl Shown {
+    fn new(first: Vec<SyncRow>, second: Vec<SyncRow>, place: &Place) -> Self {
+        let syncs = first
+            .into_iter()
+            .map(|first| {
+                let again = second.iter().find(|row| row.sync == first.sync && row.integration == first.integration);
+                match again {
+                    Some(again) => first.followed_by(again),
+                    None => first,
+                }
+            })
+            .collect();
+        Self {
+            rows: Rows { syncs },
+            warehouse: place.warehouse.clone(),
+            state: place.dir.clone(),
+            config: place.config.clone(),
+        }
+    }
+
+    /// Both runs of every sync succeeded, and both sides agreed each time.
+    fn is_ok(&self) -> bool {
+        self.rows.syncs.iter().all(|row| row.is_ok() && row.agrees == Some(true))
+    }
+}
+
+impl Answer for Shown {
+    fn text(&self) -> String {
+        self.rows.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell_only_where_they_must_be() {
+        assert_eq!(quoted("./target/release/ml-connector"), "./target/release/ml-connector");
+        assert_eq!(quoted("7|PV"), "'7|PV'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn only_an_earlier_demo_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let demo = dir.path().join("demo");
+        fs::create_dir(&demo).unwrap();
+        fs::write(demo.join("thesis.txt"), "years of work").unwrap();
+        assert!(Place::fresh(&demo).is_err());
+        assert!(demo.join("thesis.txt").is_file());
+        fs::write(demo.join(CONFIG), "").unwrap();
+        Place::fresh(&demo).unwrap();
+        assert!(!demo.exists());
+    }
+}

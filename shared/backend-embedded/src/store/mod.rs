@@ -1,0 +1,162 @@
+//! The store: one file per table.
+
+mod audit;
+mod batches;
+mod links;
+mod syncs;
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use engine::model::audit::{AuditBatch, AuditLine, Counts, Held, Settled};
+use engine::model::batch::Archived;
+use engine::model::id::{BatchId, ConnectionId, RecordKey, RunId, SyncId, TenantId};
+use engine::model::run::Run;
+use engine::model::sync::SyncState;
+use engine::ports::{ArchivePut, Change, HeldFilter, Store};
+use engine::{Error, Result};
+
+use crate::Embedded;
+use crate::database::Fault;
+
+#[async_trait]
+impl Store for Embedded {
+    async fn sync(&self, sync: &SyncId) -> Result<SyncState> {
+        syncs::state(self.database(), sync).await
+    }
+
+    async fn update_sync(&self, sync: &SyncId, change: Change<'_, SyncState>) -> Result<SyncState> {
+        syncs::update_state(self.database(), sync, change).await
+    }
+
+    async fn syncs(&self, tenant: &TenantId) -> Result<Vec<SyncId>> {
+        syncs::of_tenant(self.database(), tenant).await
+    }
+
+    async fn create_run(&self, run: &Run) -> Result<()> {
+        syncs::create_run(self.database(), run).await
+    }
+
+    async fn run(&self, run: &RunId) -> Result<Option<Run>> {
+        syncs::run(self.database(), run).await
+    }
+
+    async fn runs(&self, sync: &SyncId, limit: usize) -> Result<Vec<Run>> {
+        syncs::runs(self.database(), sync, limit).await
+    }
+
+    async fn update_run(&self, run: &RunId, change: Change<'_, Run>) -> Result<Option<Run>> {
+        syncs::update_run(self.database(), run, change).await
+    }
+
+    async fn batch_done(&self, batch: &BatchId, counts: &Counts) -> Result<Option<Run>> {
+        syncs::batch_done(self.database(), batch, counts).await
+    }
+
+    async fn archive(&self, batch: &Archived, lease_until: DateTime<Utc>) -> Result<ArchivePut> {
+        batches::archive(self.database(), batch, lease_until).await
+    }
+
+    async fn archived(&self, batch: &BatchId) -> Result<Option<Archived>> {
+        batches::archived(self.database(), batch).await
+    }
+
+    async fn last_archived(&self, run: &RunId) -> Result<Option<Archived>> {
+        batches::last_archived(self.database(), run).await
+    }
+
+    async fn expire_archive(&self, sync: &SyncId, before: DateTime<Utc>) -> Result<u64> {
+        batches::expire(self.database(), sync, before).await
+    }
+
+    async fn write_audit(&self, audit: &AuditBatch) -> Result<()> {
+        audit::write_lines(self.database(), audit).await
+    }
+
+    async fn audit_of(&self, sync: &SyncId, key: &RecordKey) -> Result<Vec<AuditLine>> {
+        audit::lines_of(self.database(), sync, key).await
+    }
+
+    async fn hold(&self, held: &[Held]) -> Result<()> {
+        audit::hold(self.database(), held).await
+    }
+
+    async fn held(&self, sync: &SyncId, filter: &HeldFilter) -> Result<Vec<Held>> {
+        audit::held(self.database(), sync, filter).await
+    }
+
+    async fn held_count(&self, sync: &SyncId) -> Result<(u64, u64)> {
+        audit::held_count(self.database(), sync).await
+    }
+
+    async fn held_among(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<RecordKey>> {
+        audit::held_among(self.database(), sync, keys).await
+    }
+
+    async fn settle(&self, sync: &SyncId, settled: &[Settled]) -> Result<()> {
+        audit::settle(self.database(), sync, settled).await
+    }
+
+    async fn link(&self, sync: &SyncId, links: &[(RecordKey, String)]) -> Result<()> {
+        links::link(self.database(), sync, links).await
+    }
+
+    async fn linked(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, String)>> {
+        links::linked(self.database(), sync, keys).await
+    }
+
+    async fn permit(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        holder: &str,
+        limit: u32,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool> {
+        syncs::permit(self.database(), (tenant, connection), holder, limit, now, until).await
+    }
+
+    async fn release_permit(&self, tenant: &TenantId, connection: &ConnectionId, holder: &str) -> Result<()> {
+        syncs::release_permit(self.database(), (tenant, connection), holder).await
+    }
+
+    async fn stop_connection(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        secret: &str,
+        why: &str,
+    ) -> Result<()> {
+        syncs::stop_connection(self.database(), (tenant, connection), secret, why).await
+    }
+
+    async fn connection_stopped(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        secret: &str,
+    ) -> Result<Option<String>> {
+        syncs::connection_stopped(self.database(), (tenant, connection), secret).await
+    }
+
+    async fn restart_connection(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<()> {
+        syncs::restart_connection(self.database(), (tenant, connection)).await
+    }
+}
+
+/// The keys, each once: they come from batches that may name one twice.
+fn unique(keys: &[RecordKey]) -> Vec<RecordKey> {
+    let mut seen = HashSet::with_capacity(keys.len());
+    keys.iter().filter(|key| seen.insert(*key)).cloned().collect()
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|e| Error::stop(format!("this cannot be written down: {e}")).into())
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    serde_json::from_str(text)
+        .map_err(|e| Error::stop(format!("an entry cannot be read, another version wrote it: {e}")).into())
+}

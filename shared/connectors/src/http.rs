@@ -1,0 +1,527 @@
+//! The one place that builds HTTP clients and reads answers.
+//!
+//! Invariants: addresses are `https` unless they point at this very machine; redirects are never followed, because they
+//! would carry credentials elsewhere; a body that is cut short or too long is an error and never a shorter answer; no
+//! message holds a token, a password or an `Authorization` header. What must not be here: anything of one vendor.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use engine::{Error, Result};
+use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use reqwest::{Request, RequestBuilder, Url};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Connecting takes a few round trips; whoever needs longer is not there.
+const CONNECT_TIME_OUT: Duration = Duration::from_secs(10);
+
+/// Vendor words are quoted up to this many characters.
+const LONGEST_QUOTE: usize = 300;
+
+/// A duration as people write it: `90s`, `2m`, `500ms`, `1h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = r"^[1-9][0-9]*(ms|s|m|h)$"))]
+pub struct TimeOut(pub Duration);
+
+impl TryFrom<String> for TimeOut {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, unit) = text.split_at(digits);
+        let millis = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => 0,
+        };
+        match number.parse::<u64>().ok().and_then(|n| n.checked_mul(millis)) {
+            Some(millis) if millis > 0 => Ok(Self(Duration::from_millis(millis))),
+            _ => Err(format!(
+                "`{text}` is not a duration: write a number and ms, s, m or h, such as 120s"
+            )),
+        }
+    }
+}
+
+impl From<TimeOut> for String {
+    fn from(time_out: TimeOut) -> Self {
+        time_out.to_string()
+    }
+}
+
+impl fmt::Display for TimeOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_millis() {
+            millis if millis % 1_000 != 0 => write!(f, "{millis}ms"),
+            millis => write!(f, "{}s", millis / 1_000),
+        }
+    }
+}
+
+/// How to talk to one system.
+#[derive(Debug, Clone)]
+pub struct HttpSettings<'a> {
+    /// The address that every path is appended to.
+    pub url: &'a str,
+    /// A PEM file of certificates to trust besides the public ones.
+    pub ca_file: Option<&'a Path>,
+    /// The longest that one call may take, its answer included.
+    pub time_out: Duration,
+    /// The longest answer.
+    pub max_response_bytes: usize,
+}
+
+/// A client for one system.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: reqwest::Client,
+    base: Url,
+    time_out: Duration,
+    max_response_bytes: usize,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Everything after the headers.
+    pub body: Vec<u8>,
+    /// The `Date` header: the time of whoever answered.
+    pub date: Option<DateTime<Utc>>,
+    /// How long to stay away, where the other side asked for it.
+    pub retry_after: Option<Duration>,
+    html: bool,
+}
+
+impl Http {
+    /// A client.
+    ///
+    /// # Errors
+    /// Stops when the address is no `https` address or the certificates cannot be read.
+    pub fn new(settings: &HttpSettings<'_>) -> Result<Self> {
+        let base = base_url(settings.url)?;
+        let local = is_loopback(&base);
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls_config(settings.ca_file)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(CONNECT_TIME_OUT.min(settings.time_out))
+            .timeout(settings.time_out)
+            .user_agent(concat!("ml-connector/", env!("CARGO_PKG_VERSION")));
+        if local {
+            builder = builder.no_proxy();
+        }
+        let client = builder
+            .build()
+            .map_err(|e| Error::stop(format!("no HTTP client can be built: {}", chain(&e))))?;
+        let (time_out, max_response_bytes) = (settings.time_out, settings.max_response_bytes);
+        Ok(Self {
+            client,
+            base,
+            time_out,
+            max_response_bytes,
+        })
+    }
+
+    /// The address that paths are appended to, without a slash at its end.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Who is talked to, for messages: scheme, host and port.
+    pub fn host(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
+    /// A GET of a path under the base address, with an encoded query.
+    pub fn get(&self, path: &str, query: Option<&str>) -> RequestBuilder {
+        let mut url = self.url(path);
+        url.set_query(query);
+        self.client.get(url)
+    }
+
+    /// A POST to a path under the base address.
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(self.url(path))
+    }
+
+    /// The address of a path under the base address.
+    pub fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
+    /// Sends a request and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// Later when the host cannot be reached or the answer is cut short, Stop when its certificate is not trusted or the
+    /// answer is longer than allowed.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Answer> {
+        let request: Request = request
+            .build()
+            .map_err(|e| Error::stop(format!("no request: {}", chain(&e))))?;
+        let mut response = self.client.execute(request).await.map_err(|e| self.failure(e))?;
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .map(str::trim)
+        };
+        let date = header(DATE)
+            .and_then(|d| DateTime::parse_from_rfc2822(d).ok())
+            .map(|d| d.with_timezone(&Utc));
+        let retry_after = header(RETRY_AFTER).and_then(|wait| wait_of(wait, date));
+        let html_type = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
+        let status = response.status().as_u16();
+        let announced = response
+            .content_length()
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(0);
+        if announced > self.max_response_bytes {
+            return Err(self.too_long());
+        }
+        let mut body = Vec::with_capacity(announced);
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.failure(e))? {
+            if body.len() + chunk.len() > self.max_response_bytes {
+                return Err(self.too_long());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let html = html_type || body.trim_ascii_start().first() == Some(&b'<');
+        Ok(Answer {
+            status,
+            body,
+            date,
+            retry_after,
+            html,
+        })
+    }
+
+    fn too_long(&self) -> Error {
+        Error::stop(format!(
+            "{} sent an answer of more than {} bytes: ask for smaller pages or fewer columns, or raise \
+             `max_response_bytes`",
+            self.host(),
+            self.max_response_bytes
+        ))
+    }
+
+    /// What went wrong on the way, in words. The address of the request is left out: it may carry a token.
+    fn failure(&self, error: reqwest::Error) -> Error {
+        let host = self.host();
+        let error = error.without_url();
+        if error.is_timeout() {
+            return Error::later(format!("{host} did not answer within {}", TimeOut(self.time_out)));
+        }
+        if let Some(tls) = cause::<rustls::Error>(&error) {
+            return match tls {
+                rustls::Error::InvalidCertificate(why) => Error::stop(format!(
+                    "the certificate of {host} is not trusted ({why:?}): put the certificate of the authority that issued \
+                     it into a PEM file and name it as `ca_file`"
+                )),
+                rustls::Error::InvalidMessage(_) => {
+                    Error::stop(format!("{host} does not speak TLS: check port and scheme"))
+                }
+                other => Error::later(format!("no secure connection to {host}: {other}")),
+            };
+        }
+        let kind = cause::<io::Error>(&error).map(io::Error::kind);
+        let words = chain(&error);
+        let what = match kind {
+            Some(io::ErrorKind::ConnectionRefused) => "refuses connections: is the server running, is the port right",
+            _ if words.contains("dns error") => {
+                "has a name that cannot be resolved: check `url` and the DNS of this network"
+            }
+            _ if error.is_connect() => "cannot be reached: check network, firewall and allow-list",
+            _ => return Error::later(format!("the answer of {host} was cut short: {words}")),
+        };
+        Error::later(format!("{host} {what} ({words})"))
+    }
+}
+
+impl Answer {
+    /// Whether it is a web page, as proxies, firewalls and application servers send it in place of JSON.
+    pub fn is_html(&self) -> bool {
+        self.html
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    /// Later when it is no UTF-8: JSON always is, so the answer is damaged.
+    pub fn text(&self) -> Result<&str> {
+        std::str::from_utf8(&self.body).map_err(|_| Error::later("the answer is damaged: it is not UTF-8"))
+    }
+
+    /// The title of a web page, for messages.
+    pub fn page_title(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(self.body.get(..4096).unwrap_or(&self.body)).into_owned();
+        let start = text.to_ascii_lowercase().find("<title>")? + "<title>".len();
+        let rest = text.get(start..)?;
+        let end = rest.find('<')?;
+        rest.get(..end)
+            .map(|title| title.trim().to_owned())
+            .filter(|title| !title.is_empty())
+    }
+}
+
+/// The TLS settings of every client: ring as provider, the public authorities, and those of `ca_file`.
+///
+/// # Errors
+/// Stops when the file cannot be read or holds no certificate.
+pub fn tls_config(ca_file: Option<&Path>) -> Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    if let Some(path) = ca_file {
+        let place = path.display();
+        let wrong = |why: String| Error::stop(format!("`ca_file` {place} {why}"));
+        let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect)
+            .map_err(|e| wrong(format!("cannot be read as PEM certificates: {e}")))?;
+        let (added, _) = roots.add_parsable_certificates(certificates);
+        if added == 0 {
+            return Err(wrong("holds no certificate".to_owned()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| Error::stop(format!("TLS cannot be set up: {e}")))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Reads the address of a system: `https`, or `http` for this very machine; no user, no query.
+fn base_url(text: &str) -> Result<Url> {
+    let url =
+        Url::parse(text).map_err(|e| Error::stop(format!("`url` is not an address ({e}): {}", without_user(text))))?;
+    let shown = url.origin().ascii_serialization();
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        _ => {
+            return Err(Error::stop(format!(
+                "`url` must begin with https://, {shown} would send passwords in the clear"
+            )));
+        }
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::stop(format!(
+            "`url` {shown} holds a user or password: put them into the secret"
+        )));
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.host_str().is_none() {
+        return Err(Error::stop(format!(
+            "`url` {shown} must be scheme, host, port and path only"
+        )));
+    }
+    Ok(url)
+}
+
+fn without_user(text: &str) -> &str {
+    text.rsplit_once('@').map_or(text, |(_, host)| host)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost" | "[::1]") => true,
+        Some(host) => host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback()),
+        None => false,
+    }
+}
+
+/// `Retry-After` is a number of seconds or a date.
+fn wait_of(text: &str, now: Option<DateTime<Utc>>) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?;
+    Some((until.with_timezone(&Utc) - now?).to_std().unwrap_or(Duration::ZERO))
+}
+
+/// Vendor words for a message: shortened, without the secrets, without anything that follows `token=`.
+pub fn quote(text: &str, secrets: &[&str]) -> String {
+    let mut clean = text.trim().to_owned();
+    for secret in secrets.iter().filter(|secret| secret.len() >= 3) {
+        clean = clean.replace(secret, "…");
+        clean = clean.replace(&percent_encode(secret), "…");
+    }
+    let mut from = 0;
+    while let Some(at) = clean
+        .get(from..)
+        .and_then(|rest| rest.to_ascii_lowercase().find("token="))
+    {
+        let start = from + at + "token=".len();
+        let length = clean[start..]
+            .find(|c: char| c == '&' || c.is_whitespace() || c == '"')
+            .unwrap_or(clean.len() - start);
+        clean.replace_range(start..start + length, "…");
+        from = start;
+    }
+    if clean.chars().count() > LONGEST_QUOTE {
+        clean = clean.chars().take(LONGEST_QUOTE).chain(['…']).collect();
+    }
+    clean
+}
+
+/// Encodes everything but letters, digits, `-`, `.`, `_` and `~`.
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Decodes `%XX`; a `+` stays a `+`, since tokens hold it. Nothing when the result is no text.
+pub fn percent_decode(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(bytes.next()?).to_digit(16);
+        let value = digit()? * 16 + digit()?;
+        decoded.push(u8::try_from(value).ok()?);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// The first cause of a type, looking into wrapped I/O errors too.
+fn cause<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match inside {
+            Some(inside) => Some(inside as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// An error with its causes, from the outside in.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !words.contains(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
+        next = cause.source();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> HttpSettings<'_> {
+        HttpSettings {
+            url,
+            ca_file: None,
+            time_out: Duration::from_secs(5),
+            max_response_bytes: 1 << 20,
+        }
+    }
+
+    #[test]
+    fn addresses_are_https_or_this_machine() {
+        for good in [
+            "https://ais.example.com:9302/jderest",
+            "http://127.0.0.1:80/jderest",
+            "http://localhost:1/x",
+            "http://[::1]/",
+        ] {
+            assert!(Http::new(&settings(good)).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://ais.example.com/jderest",
+            "ais.example.com",
+            "ftp://127.0.0.1/",
+            "https://user:geheim@ais.example.com/jderest",
+            "https://ais.example.com/jderest?token=geheim",
+            "https://user:geheim@ais exam/ple",
+            "http://127.0.0.1.example.com/",
+        ] {
+            let error = Http::new(&settings(bad)).unwrap_err();
+            assert_eq!(error.kind(), engine::Kind::Stop, "{bad}");
+            assert!(!error.to_string().contains("geheim"), "{error}");
+        }
+    }
+
+    #[test]
+    fn paths_are_appended_to_the_context_root() {
+        for base in ["https://ais.example.com/jderest", "https://ais.example.com/jderest/"] {
+            let http = Http::new(&settings(base)).unwrap();
+            assert_eq!(
+                http.url("v2/dataservice").as_str(),
+                "https://ais.example.com/jderest/v2/dataservice"
+            );
+        }
+    }
+
+    #[test]
+    fn quoted_words_hold_no_secret() {
+        let text = "login of SVC with pass+word= failed, see http://x/next?token=044%2Babc&rid=1 and pass%2Bword%3D";
+        let quoted = quote(text, &["pass+word="]);
+        assert!(!quoted.contains("pass") && !quoted.contains("044"), "{quoted}");
+        assert!(quoted.contains("login of SVC") && quoted.contains("&rid=1"), "{quoted}");
+        assert_eq!(quote(&"x".repeat(1000), &[]).chars().count(), LONGEST_QUOTE + 1);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = DateTime::from_timestamp(1_795_170_600, 0);
+        assert_eq!(wait_of("7", now), Some(Duration::from_secs(7)));
+        let later = now.map(|t| (t + chrono::TimeDelta::seconds(90)).to_rfc2822()).unwrap();
+        assert_eq!(wait_of(&later, now), Some(Duration::from_secs(90)));
+        assert_eq!(wait_of("soon", now), None);
+    }
+
+    #[test]
+    fn durations_read_back_as_written() {
+        for (text, millis) in [("120s", 120_000), ("2m", 120_000), ("500ms", 500), ("1h", 3_600_000)] {
+            let time_out = TimeOut::try_from(text.to_owned()).unwrap();
+            assert_eq!(time_out.0, Duration::from_millis(millis));
+            assert_eq!(TimeOut::try_from(time_out.to_string()).unwrap(), time_out);
+        }
+        for text in ["", "120", "s", "0s", "-1s", "1 s", "99999999999999999999s"] {
+            assert!(TimeOut::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn encoded_text_decodes_to_itself() {
+        let token = "044+/=|ü &";
+        assert_eq!(percent_decode(&percent_encode(token)).as_deref(), Some(token));
+        assert_eq!(percent_decode("a+b%2B"), Some("a+b+".to_owned()));
+        assert_eq!(percent_decode("%zz"), None);
+        assert_eq!(percent_decode("%2"), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! Which connector stands behind which connection: one line per system.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use engine::model::id::{ConnectionId, TenantId};
+use engine::ports::{Clock, Connectors, Destination, Source, Vault};
+use engine::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::jde::{JdeSettings, JdeSource};
+use crate::warehouse::{Postgres, PostgresSettings, Sqlite, SqliteSettings};
+
+/// One system with its address and the name of its secret. The system's name is the key: `jde: { url: … }`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionSettings {
+    /// JD Edwards EnterpriseOne through its AIS Server. A source.
+    Jde(JdeSettings),
+    /// A PostgreSQL database, also Aurora and RDS. A destination.
+    Postgres(PostgresSettings),
+    /// A SQLite file. A destination, for trying things out and for small tenants.
+    Sqlite(SqliteSettings),
+}
+
+impl ConnectionSettings {
+    /// The system's name, as configuration writes it.
+    pub fn system(&self) -> &'static str {
+        match self {
+            Self::Jde(_) => "jde",
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// The name of the secret, where the system has one.
+    pub fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Jde(settings) => Some(&settings.secret),
+            Self::Postgres(settings) => settings.secret.as_deref(),
+            Self::Sqlite(_) => None,
+        }
+    }
+}
+
+/// The connections of tenants, opened on demand. Destinations are kept, sources live for one poll.
+pub struct Registry {
+    tenants: BTreeMap<TenantId, BTreeMap<ConnectionId, ConnectionSettings>>,
+    vault: Arc<dyn Vault>,
+    clock: Arc<dyn Clock>,
+    destinations: tokio::sync::Mutex<HashMap<(TenantId, ConnectionId), Arc<dyn Destination>>>,
+}
+
+impl Registry {
+    /// A registry without tenants.
+    pub fn new(vault: Arc<dyn Vault>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            tenants: BTreeMap::new(),
+            vault,
+            clock,
+            destinations: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Adds a tenant's connections.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: TenantId, connections: BTreeMap<ConnectionId, ConnectionSettings>) -> Self {
+        self.tenants.insert(tenant, connections);
+        self
+    }
+
+    /// The settings of a connection.
+    ///
+    /// # Errors
+    /// Stops when the tenant has no connection of that name, and names those it has.
+    pub fn settings(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<&ConnectionSettings> {
+        let connections = self.tenants.get(tenant).ok_or_else(|| {
+            Error::stop(format!(
+                "tenant `{tenant}` is not configured: is its file in infra/tenants"
+            ))
+        })?;
+        connections.get(connection).ok_or_else(|| {
+            let names: Vec<_> = connections.keys().map(ConnectionId::as_str).collect();
+            Error::stop(format!(
+                "tenant `{tenant}` has no connection `{connection}`: it has {}",
+                if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(", ")
+                }
+            ))
+        })
+    }
+}
+
+#[async_trait]
+impl Connectors for Registry {
+    async fn source(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Box<dyn Source>> {
+        let place = |error: Error| error.at(format!("connection `{connection}`"));
+        Ok(match self.settings(tenant, connection)? {
+            ConnectionSettings::Jde(settings) => {
+                let secret = self.vault.secret(&settings.secret).await?;
+                Box::new(JdeSource::new(settings.clone(), &secret, Arc::clone(&self.clock)).map_err(place)?)
+            }
+            other @ (ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_)) => {
+                return Err(place(Error::stop(format!(
+                    "{} is not read from: it is a destination",
+                    other.system()
+                ))));
+            }
+        })
+    }
+
+    async fn secret_fingerprint(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<String> {
+        match self.settings(tenant, connection)?.secret() {
+            Some(name) => Ok(self.vault.secret(name).await?.fingerprint()),
+            None => Ok(String::new()),
+        }
+    }
+
+    async fn destination(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Arc<dyn Destination>> {
+        let place = |error: Error| error.at(format!("connection `{connection}`"));
+        let settings = self.settings(tenant, connection)?;
+        // Held while opening, which calls no system: two callers at once get the same destination and its one pool.
+        let mut destinations = self.destinations.lock().await;
+        if let Some(destination) = destinations.get(&(tenant.clone(), connection.clone())) {
+            return Ok(Arc::clone(destination));
+        }
+        let destination: Arc<dyn Destination> = match settings {
+            ConnectionSettings::Postgres(settings) => {
+                let secret = match &settings.secret {
+                    Some(name) => Some(self.vault.secret(name).await?),
+                    None => None,
+                };
+                Arc::new(Postgres::open(settings, secret.as_ref()).map_err(place)?)
+            }
+            ConnectionSettings::Sqlite(settings) => Arc::new(Sqlite::open(settings)),
+            ConnectionSettings::Jde(_) => {
+                return Err(place(Error::stop("jde is not written to: it is a source")));
+            }
+        };
+        destinations.insert((tenant.clone(), connection.clone()), Arc::clone(&destination));
+        Ok(destination)
+    }
+}

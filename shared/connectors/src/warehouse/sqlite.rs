@@ -1,0 +1,325 @@
+//! SQLite as a destination: the embedded default, for trying things out and for small installations.
+//!
+//! The same tables as in the large warehouses, in one file. SQLite has no schemas, so the ledger's tables begin with
+//! `etl_`; it has few types, so decimals, dates and timestamps are text in one canonical form each, which sorts as the
+//! values do (decimals aside) and loses nothing. Their declared types are kept in `etl_columns`.
+
+mod load;
+mod migrate;
+mod values;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine::model::batch::{MappedBatch, Version};
+use engine::model::decimal::Decimal;
+use engine::model::id::SyncId;
+use engine::model::table::TableSpec;
+use engine::ports::{Destination, DestinationCapabilities, Finding, Totals, Written};
+use engine::{Error, Result};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{check_table, fingerprint, quoted, schema, summable};
+
+/// A SQLite file that records are loaded into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteSettings {
+    /// The file. It is created, with its folder, when it is not there. It must lie on a local disk: network disks do
+    /// not lock files reliably.
+    #[schemars(example = &"data/warehouse.sqlite")]
+    pub path: PathBuf,
+}
+
+/// How long to wait for another process that writes to the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long until it is worth looking whether a full disk has room again.
+const DISK_FULL_WAIT: Duration = Duration::from_secs(60);
+
+/// A SQLite file as a destination.
+pub struct Sqlite {
+    path: PathBuf,
+    file: Arc<Mutex<File>>,
+}
+
+/// The opened file.
+#[derive(Default)]
+struct File {
+    connection: Option<Connection>,
+    /// The tables that were found to be as declared, by their fingerprints.
+    prepared: HashSet<u128>,
+}
+
+impl File {
+    fn open(&mut self, path: &Path) -> Result<&mut Connection> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect(path)?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    fn ready(&mut self, path: &Path, table: &TableSpec) -> Result<&mut Connection> {
+        let key = fingerprint(table);
+        if !self.prepared.contains(&key) {
+            check_table(table)?;
+            let connection = self.open(path)?;
+            let transaction = begin(connection)?;
+            migrate::apply(&transaction, table, &format!("{key:032x}"))?;
+            transaction.commit().map_err(failed)?;
+            self.prepared.insert(key);
+        }
+        self.open(path)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Error::stop(format!("the folder of `path` cannot be created: {e}")))?;
+    }
+    let connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    // Readers go on while a batch is written, and a batch that was reported as written survives a power cut.
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+        .map_err(failed)?;
+    Ok(connection)
+}
+
+/// Begins a transaction that may write: one that began by reading could not wait for its turn later.
+fn begin(connection: &mut Connection) -> Result<rusqlite::Transaction<'_>> {
+    connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)
+}
+
+/// SQLite's errors, by what must be done about them.
+fn failed(error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::later("another process writes to the file: it is tried again")
+        }
+        Some(ErrorCode::DiskFull) => Error::later_after(DISK_FULL_WAIT, "the disk is full: give it room"),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted) => {
+            Error::later(format!("the file cannot be used just now: {error}"))
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => Error::stop(format!(
+            "{error}: give the user of this process the right to write to the file and its folder"
+        )),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::stop(format!("{error}: name another file, or restore this one from a copy"))
+        }
+        _ => Error::stop(error.to_string()),
+    }
+}
+
+impl Sqlite {
+    /// Takes the settings; opens nothing yet.
+    pub fn open(settings: &SqliteSettings) -> Self {
+        Self {
+            path: settings.path.clone(),
+            file: Arc::default(),
+        }
+    }
+
+    /// Runs `work` on the file, off the threads that serve everything else.
+    async fn on_file<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut File, &Path) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut file, &path).map_err(|e| e.at(format!("SQLite file `{}`", path.display())))
+        });
+        done.await
+            .map_err(|e| Error::later(format!("writing to SQLite was broken off: {e}")))?
+    }
+}
+
+/// The records a full read did not find: those of this source only, so that two systems can share a table.
+const STALE: &str = "_is_deleted = 0 AND _version < ?1 AND _source_system = ?2";
+
+/// The rows and keys of the stale records that are not among `except`.
+fn stale(connection: &Connection, table: &TableSpec, before: Version, except: &[String]) -> Result<Vec<(i64, String)>> {
+    let except: HashSet<&str> = except.iter().map(String::as_str).collect();
+    let sql = format!("SELECT rowid, _source_id FROM {} WHERE {STALE}", quoted(&table.name));
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    let mut rows = statement.query((before.0, &table.source_system)).map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let key: String = row.get(1).map_err(failed)?;
+        if !except.contains(key.as_str()) {
+            found.push((row.get(0).map_err(failed)?, key));
+        }
+    }
+    Ok(found)
+}
+
+#[async_trait]
+impl Destination for Sqlite {
+    fn capabilities(&self) -> DestinationCapabilities {
+        // SQLite has one writer at a time.
+        DestinationCapabilities {
+            totals: true,
+            parallel_batches: 1,
+        }
+    }
+
+    async fn check(&self, tables: &[&TableSpec]) -> Vec<Finding> {
+        let what = format!("open SQLite file `{}`", self.path.display());
+        let tables: Vec<TableSpec> = tables.iter().map(|table| (*table).clone()).collect();
+        let findings = self.on_file(move |file, path| {
+            let connection = file.open(path)?;
+            let mut findings = vec![Finding::good(
+                format!("open SQLite file `{}`", path.display()),
+                format!("SQLite {}", rusqlite::version()),
+            )];
+            for table in &tables {
+                let what = format!("load table `{}`", table.name);
+                let tried = check_table(table).and_then(|()| {
+                    let transaction = begin(connection)?;
+                    let steps = migrate::apply(&transaction, table, "check")?;
+                    transaction.rollback().map_err(failed)?;
+                    Ok(schema::describe(&steps))
+                });
+                findings.push(match tried {
+                    Ok(words) => Finding::good(what, words),
+                    Err(error) => Finding::bad(what, error.to_string()),
+                });
+            }
+            Ok(findings)
+        });
+        findings
+            .await
+            .unwrap_or_else(|error| vec![Finding::bad(what, error.to_string())])
+    }
+
+    async fn prepare(&self, table: &TableSpec) -> Result<()> {
+        let table = table.clone();
+        self.on_file(move |file, path| file.ready(path, &table).map(|_| ()))
+            .await
+    }
+
+    async fn write(&self, table: &TableSpec, batch: &MappedBatch) -> Result<Vec<Written>> {
+        let (table, batch) = (table.clone(), batch.clone());
+        let id = batch.id.clone();
+        let written = self.on_file(move |file, path| {
+            let transaction = begin(file.ready(path, &table)?)?;
+            let written = load::load(&transaction, &table, &batch)?;
+            transaction.commit().map_err(failed)?;
+            Ok(written)
+        });
+        written.await.map_err(|e| e.at(format!("batch {id}")))
+    }
+
+    async fn count_stale(&self, table: &TableSpec, _: &SyncId, before: Version, except: &[String]) -> Result<u64> {
+        let (table, except) = (table.clone(), except.to_vec());
+        self.on_file(move |file, path| Ok(stale(file.ready(path, &table)?, &table, before, &except)?.len() as u64))
+            .await
+    }
+
+    async fn delete_stale(
+        &self,
+        table: &TableSpec,
+        _: &SyncId,
+        before: Version,
+        except: &[String],
+    ) -> Result<Vec<String>> {
+        let (table, except) = (table.clone(), except.to_vec());
+        self.on_file(move |file, path| {
+            let transaction = begin(file.ready(path, &table)?)?;
+            let found = stale(&transaction, &table, before, &except)?;
+            let sql = format!(
+                "UPDATE {} SET _is_deleted = 1, _op = 'D', _version = ?1, _loaded_at = strftime('%Y-%m-%dT%H:%M:%f000Z', \
+                 'now') WHERE rowid = ?2",
+                quoted(&table.name)
+            );
+            let mut update = transaction.prepare(&sql).map_err(failed)?;
+            for (row, _) in &found {
+                update.execute((before.0, row)).map_err(failed)?;
+            }
+            drop(update);
+            transaction.commit().map_err(failed)?;
+            Ok(found.into_iter().map(|(_, key)| key).collect())
+        })
+        .await
+    }
+
+    async fn newer_among(&self, table: &TableSpec, _: &SyncId, keys: &[String], than: Version) -> Result<Vec<String>> {
+        let (table, keys) = (table.clone(), keys.iter().cloned().collect::<HashSet<_>>());
+        self.on_file(move |file, path| {
+            let connection = file.ready(path, &table)?;
+            let sql = format!(
+                "SELECT _source_id FROM {} WHERE _version > ?1 AND _source_system = ?2",
+                quoted(&table.name)
+            );
+            let mut statement = connection.prepare(&sql).map_err(failed)?;
+            let rows = statement
+                .query_map((than.0, &table.source_system), |row| row.get(0))
+                .map_err(failed)?;
+            let newer = rows.collect::<rusqlite::Result<Vec<String>>>().map_err(failed)?;
+            Ok(newer.into_iter().filter(|key| keys.contains(key)).collect())
+        })
+        .await
+    }
+
+    async fn totals(&self, table: &TableSpec, _: &SyncId, columns: &[&str], except: &[String]) -> Result<Totals> {
+        for column in columns {
+            summable(table, column)?;
+        }
+        let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
+        let (table, except) = (table.clone(), except.to_vec());
+        self.on_file(move |file, path| totals(file.ready(path, &table)?, &table, &columns, &except))
+            .await
+    }
+
+    async fn after_run(&self, table: &TableSpec, _: &SyncId) -> Result<()> {
+        let table = table.clone();
+        // Analyses what has grown a lot since the last time, and nothing else.
+        self.on_file(move |file, path| {
+            file.ready(path, &table)?
+                .execute_batch("PRAGMA optimize")
+                .map_err(failed)
+        })
+        .await
+    }
+}
+
+/// Counts and sums here, where decimals are exact: SQLite itself would add them as floats.
+fn totals(connection: &Connection, table: &TableSpec, columns: &[String], except: &[String]) -> Result<Totals> {
+    let except: HashSet<&str> = except.iter().map(String::as_str).collect();
+    let names: String = columns.iter().map(|c| format!(", {}", quoted(c))).collect();
+    let sql = format!(
+        "SELECT _source_id{names} FROM {} WHERE _is_deleted = 0 AND _source_system = ?1",
+        quoted(&table.name)
+    );
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    let mut rows = statement.query((&table.source_system,)).map_err(failed)?;
+    let mut totals = Totals {
+        records: 0,
+        sums: vec![None; columns.len()],
+    };
+    while let Some(row) = rows.next().map_err(failed)? {
+        let key = row.get_ref(0).map_err(failed)?.as_str().unwrap_or_default();
+        if except.contains(key) {
+            continue;
+        }
+        totals.records += 1;
+        for (i, sum) in totals.sums.iter_mut().enumerate() {
+            let value = match row.get_ref(i + 1).map_err(failed)? {
+                rusqlite::types::ValueRef::Null => continue,
+                rusqlite::types::ValueRef::Integer(value) => Decimal::new(value.into(), 0),
+                other => Decimal::parse(other.as_str().unwrap_or_default())?,
+            };
+            *sum = Some(sum.map_or(Ok(value), |sum| sum.plus(value))?);
+        }
+    }
+    Ok(totals)
+}

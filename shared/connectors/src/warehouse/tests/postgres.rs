@@ -1,0 +1,127 @@
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use async_trait::async_trait;
+use engine::model::table::{ColumnType, TableSpec};
+use engine::ports::Destination;
+use tokio_postgres::{Client, NoTls};
+
+use super::{Harness, Texts};
+use crate::warehouse::{Postgres, PostgresSettings, meta, quoted};
+
+const SERVER: &str = "ML_CONNECTOR_TEST_POSTGRES";
+
+pub(super) struct PostgresServer {
+    settings: PostgresSettings,
+    destination: Postgres,
+    client: Client,
+}
+
+pub(super) fn settings(url: &str, schema: &str) -> PostgresSettings {
+    let json = serde_json::json!({ "url": url, "schema": schema, "ledger_schema": format!("{schema}_etl") });
+    serde_json::from_value(json).unwrap()
+}
+
+impl PostgresServer {
+    /// A schema of its own on the server that the environment names, if it names one.
+    pub async fn new(test: &str) -> Option<Self> {
+        let Ok(url) = std::env::var(SERVER) else {
+            eprintln!("left out: PostgreSQL tests (set {SERVER}, or run tests/run)");
+            return None;
+        };
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        // Names longer than 63 bytes are refused.
+        let schema = format!(
+            "t_{:08x}_{}",
+            xxhash_rust::xxh3::xxh3_64(test.as_bytes()) as u32,
+            std::process::id()
+        );
+        let settings = settings(&url, &schema);
+        let server = Self {
+            destination: Postgres::open(&settings, None).unwrap(),
+            settings,
+            client,
+        };
+        server.clean_up().await;
+        Some(server)
+    }
+
+    pub async fn clean_up(&self) {
+        let (data, ledger) = (&self.settings.schema, &self.settings.ledger_schema);
+        let sql = format!("SET client_min_messages = error; DROP SCHEMA IF EXISTS {data}, {ledger} CASCADE");
+        self.client.batch_execute(&sql).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Harness for PostgresServer {
+    fn destination(&self) -> &dyn Destination {
+        &self.destination
+    }
+
+    fn another(&self) -> Box<dyn Destination> {
+        Box::new(Postgres::open(&self.settings, None).unwrap())
+    }
+
+    async fn rows(&self, table: &TableSpec) -> BTreeMap<String, Texts> {
+        let mut select = String::from("SELECT _source_id");
+        let target = format!("{}.{}", quoted(&self.settings.schema), quoted(&table.name));
+        let names = self
+            .client
+            .query(
+                "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT \
+                 attisdropped ORDER BY attnum",
+                &[&target],
+            )
+            .await
+            .unwrap();
+        let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
+        for name in &names {
+            let declared = table.column(name).map(|c| table.columns[c].kind);
+            let is_stamp = declared == Some(ColumnType::Timestamp) || name.ends_with("_at");
+            let name = quoted(name);
+            if is_stamp {
+                write!(
+                    select,
+                    ", to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+                )
+                .unwrap();
+            } else if [meta::ROW_HASH, meta::BATCH_ID].contains(&name.trim_matches('"')) {
+                write!(select, ", translate({name}::text, '\\x-', '')").unwrap();
+            } else {
+                write!(select, ", {name}::text").unwrap();
+            }
+        }
+        let rows = self
+            .client
+            .query(&format!("{select} FROM {target}"), &[])
+            .await
+            .unwrap();
+        let texts = |row: &tokio_postgres::Row| {
+            names
+                .iter()
+                .enumerate()
+                .map(|(i, name)| (name.clone(), row.get(i + 1)))
+                .collect::<Texts>()
+        };
+        rows.iter()
+            .map(|row| (row.get::<_, Option<String>>(0).unwrap_or_default(), texts(row)))
+            .collect()
+    }
+
+    async fn run(&self, sql: &str) {
+        let sql = sql.replace("{schema}", &format!("{}.", quoted(&self.settings.schema)));
+        self.client.batch_execute(&sql).await.unwrap();
+    }
+
+    async fn ledger(&self) -> Vec<[i64; 7]> {
+        let sql = format!(
+            "SELECT rows_in::bigint, inserted::bigint, updated::bigint, unchanged::bigint, superseded::bigint, \
+             deleted::bigint, rejected::bigint FROM {}.load_batches ORDER BY finished_at",
+            self.settings.ledger_schema
+        );
+        let rows = self.client.query(&sql, &[]).await.unwrap();
+        rows.iter().map(|row| std::array::from_fn(|i| row.get(i))).collect()
+    }
+}

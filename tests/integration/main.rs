@@ -1,0 +1,17 @@
+//! The real program against a simulated JD Edwards, as a person would use it.
+//!
+//! SQLite is always there; PostgreSQL when `ML_CONNECTOR_TEST_POSTGRES` names a server (`tests/run` sees to that). What is
+//! left out is said on stderr.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "this is a test from end to end"
+)]
+
+mod first_sync;
+#[path = "../simulation/mod.rs"]
+mod simulation;
+mod world;

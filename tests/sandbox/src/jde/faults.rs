@@ -1,0 +1,351 @@
+//! Misbehaviour on demand: which call goes wrong, and how.
+//!
+//! Invariant: a fault hits exactly the calls it was told to hit, counted from the moment it was added, and each hit is one
+//! call of the log. Without faults the server never misbehaves by chance.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::grid::Twist;
+use super::http::Request;
+use super::row::Row;
+use super::tables::Tables;
+
+/// Which calls a fault hits.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    path: String,
+    about: Option<String>,
+    which: Which,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Nth(usize),
+    First(usize),
+    Every,
+}
+
+impl Calls {
+    /// Calls whose `METHOD /path` contains this; the next one, unless [`Calls::nth`], [`Calls::first`] or
+    /// [`Calls::every`] says otherwise.
+    pub fn to(path: &str) -> Self {
+        Self {
+            path: path.into(),
+            about: None,
+            which: Which::Nth(1),
+        }
+    }
+
+    /// Only calls whose query string or body contains this, such as a table name.
+    pub fn about(mut self, text: &str) -> Self {
+        self.about = Some(text.into());
+        self
+    }
+
+    /// The `n`-th such call from now, counted from 1.
+    pub fn nth(mut self, n: usize) -> Self {
+        self.which = Which::Nth(n);
+        self
+    }
+
+    /// The next `n` such calls.
+    pub fn first(mut self, n: usize) -> Self {
+        self.which = Which::First(n);
+        self
+    }
+
+    /// All such calls.
+    pub fn every(mut self) -> Self {
+        self.which = Which::Every;
+        self
+    }
+
+    fn matches(&self, request: &Request) -> bool {
+        let about =
+            |text: &String| request.query.contains(text) || String::from_utf8_lossy(&request.body).contains(text);
+        format!("{} {}", request.method, request.path).contains(&self.path) && self.about.as_ref().is_none_or(about)
+    }
+}
+
+/// The body that comes with a [`Fault::Status`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorBody {
+    /// A ServiceErrorResponse.
+    Json,
+    /// The page of a proxy or application server.
+    Html,
+    /// Nothing.
+    Empty,
+}
+
+/// How a call goes wrong.
+#[derive(Clone)]
+pub enum Fault {
+    /// Answered only after this long.
+    Slow(Duration),
+    /// Not answered until the gate is opened.
+    Hold(Gate),
+    /// Answered with this status instead of being processed.
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// Seconds for a `Retry-After` header.
+        retry_after: Option<u32>,
+        /// What the body looks like.
+        body: ErrorBody,
+    },
+    /// A proxy's page with status 200 instead of JSON.
+    HtmlInsteadOfJson,
+    /// Processed; the connection closes in the middle of the body, whose Content-Length promised all of it.
+    TruncatedBody,
+    /// The connection closes before the call is processed.
+    DropConnection,
+    /// The call is processed, its reply never arrives.
+    LostReply,
+    /// The session dies just before the call.
+    DeadToken,
+    /// 200 without rows and with `sysErrors` filled.
+    SysErrors,
+    /// 200 with rows and with `errors` filled beside them.
+    FormErrors,
+    /// 200 with a body that stops being JSON in the middle.
+    BadJson,
+    /// A column has vanished from the answer.
+    ColumnGone(String),
+    /// The first row comes again at the end of its page.
+    DuplicateKeyInPage,
+    /// The first row has null in its key columns.
+    NullKey,
+    /// No rows, but `moreRecords` is true.
+    EmptyButMore,
+    /// `records` counts one row more than the rowset holds.
+    FewerRowsThanRecords,
+    /// The last page with rows is sent again instead of this one.
+    RepeatPage,
+    /// Rows the user may not see are left out silently.
+    HideRows(RowTest),
+    /// Something happens to the data just before the call is processed.
+    Before(Hook),
+}
+
+/// A test of rows, for [`Fault::HideRows`].
+#[derive(Clone)]
+pub struct RowTest(Arc<dyn Fn(&Row<'_>) -> bool + Send + Sync>);
+
+impl RowTest {
+    pub(super) fn holds(&self, row: &Row<'_>) -> bool {
+        (self.0)(row)
+    }
+}
+
+/// A change of the data, for [`Fault::Before`]; it runs once.
+#[derive(Clone)]
+pub struct Hook(Arc<Mutex<Option<HookFn>>>);
+
+type HookFn = Box<dyn FnOnce(&mut Tables) + Send>;
+
+impl Hook {
+    fn run(&self, tables: &mut Tables) {
+        let hook = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(hook) = hook {
+            hook(tables);
+        }
+    }
+}
+
+impl Fault {
+    /// A status with a ServiceErrorResponse and no `Retry-After`.
+    pub fn status(code: u16) -> Self {
+        Self::Status {
+            code,
+            retry_after: None,
+            body: ErrorBody::Json,
+        }
+    }
+
+    /// Leaves out the rows for which the test is true.
+    pub fn hide_rows(test: impl Fn(&Row<'_>) -> bool + Send + Sync + 'static) -> Self {
+        Self::HideRows(RowTest(Arc::new(test)))
+    }
+
+    /// Changes the data just before the call: rows that appear, change or vanish between two pages.
+    pub fn before(change: impl FnOnce(&mut Tables) + Send + 'static) -> Self {
+        Self::Before(Hook(Arc::new(Mutex::new(Some(Box::new(change))))))
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Slow(_) => "Slow",
+            Self::Hold(_) => "Hold",
+            Self::Status { code, .. } => return write!(f, "Status({code})"),
+            Self::HtmlInsteadOfJson => "HtmlInsteadOfJson",
+            Self::TruncatedBody => "TruncatedBody",
+            Self::DropConnection => "DropConnection",
+            Self::LostReply => "LostReply",
+            Self::DeadToken => "DeadToken",
+            Self::SysErrors => "SysErrors",
+            Self::FormErrors => "FormErrors",
+            Self::BadJson => "BadJson",
+            Self::ColumnGone(_) => "ColumnGone",
+            Self::DuplicateKeyInPage => "DuplicateKeyInPage",
+            Self::NullKey => "NullKey",
+            Self::EmptyButMore => "EmptyButMore",
+            Self::FewerRowsThanRecords => "FewerRowsThanRecords",
+            Self::RepeatPage => "RepeatPage",
+            Self::HideRows(_) => "HideRows",
+            Self::Before(_) => "Before",
+        };
+        f.write_str(name)
+    }
+}
+
+/// Holds calls until it is opened, so that a test can look at a call under way without waiting by the clock.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<watch::Sender<(bool, usize)>>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gate {
+    /// A closed gate.
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new((false, 0))))
+    }
+
+    /// Lets all held calls go on, and later ones pass.
+    pub fn open(&self) {
+        self.0.send_modify(|state| state.0 = true);
+    }
+
+    /// Waits until `calls` calls have arrived at the gate.
+    pub async fn reached_by(&self, calls: usize) {
+        let mut state = self.0.subscribe();
+        // The gate itself holds the sender, so this ends only when the calls are there.
+        let _arrived = state.wait_for(|state| state.1 >= calls).await.is_ok();
+    }
+
+    pub(super) async fn pass(&self) {
+        let mut state = self.0.subscribe();
+        self.0.send_modify(|state| state.1 += 1);
+        let _opened = state.wait_for(|state| state.0).await.is_ok();
+    }
+}
+
+#[derive(Debug)]
+struct Rule {
+    calls: Calls,
+    seen: usize,
+    fault: Fault,
+}
+
+/// The faults waiting for their calls.
+#[derive(Debug, Default)]
+pub(super) struct Rules(Vec<Rule>);
+
+impl Rules {
+    pub(super) fn add(&mut self, calls: Calls, fault: Fault) {
+        self.0.push(Rule { calls, seen: 0, fault });
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// How many rules have not hit all their calls yet; rules for every call do not count.
+    pub(super) fn waiting(&self) -> usize {
+        let open = |rule: &&Rule| match rule.calls.which {
+            Which::Nth(n) | Which::First(n) => rule.seen < n,
+            Which::Every => false,
+        };
+        self.0.iter().filter(open).count()
+    }
+
+    /// Whether some rule will want to see the last page again.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.0.iter().any(|rule| matches!(rule.fault, Fault::RepeatPage))
+    }
+
+    /// The faults that hit this call, in the order they were added.
+    pub(super) fn hits(&mut self, request: &Request) -> Vec<Fault> {
+        let mut hits = Vec::new();
+        for rule in &mut self.0 {
+            if !rule.calls.matches(request) {
+                continue;
+            }
+            rule.seen += 1;
+            let hit = match rule.calls.which {
+                Which::Nth(n) => rule.seen == n,
+                Which::First(n) => rule.seen <= n,
+                Which::Every => true,
+            };
+            if hit {
+                hits.push(rule.fault.clone());
+            }
+        }
+        hits
+    }
+}
+
+/// What the faults of one call amount to.
+#[derive(Default)]
+pub(super) struct Effects {
+    pub(super) delay: Duration,
+    pub(super) gates: Vec<Gate>,
+    pub(super) drop_before: bool,
+    pub(super) drop_after: bool,
+    pub(super) truncate: bool,
+    pub(super) bad_json: bool,
+    pub(super) instead: Option<(u16, Option<u32>, ErrorBody)>,
+    pub(super) kill_session: bool,
+    pub(super) repeat_page: bool,
+    pub(super) twist: Twist,
+    pub(super) hidden: Vec<RowTest>,
+    pub(super) hooks: Vec<Hook>,
+}
+
+impl Effects {
+    pub(super) fn of(faults: Vec<Fault>) -> Self {
+        let mut effects = Self::default();
+        for fault in faults {
+            match fault {
+                Fault::Slow(delay) => effects.delay += delay,
+                Fault::Hold(gate) => effects.gates.push(gate),
+                Fault::Status {
+                    code,
+                    retry_after,
+                    body,
+                } => effects.instead = Some((code, retry_after, body)),
+                Fault::HtmlInsteadOfJson => effects.instead = Some((200, None, ErrorBody::Html)),
+                Fault::TruncatedBody => effects.truncate = true,
+                Fault::DropConnection => effects.drop_before = true,
+                Fault::LostReply => effects.drop_after = true,
+                Fault::DeadToken => effects.kill_session = true,
+                Fault::SysErrors => effects.twist.sys_errors = true,
+                Fault::FormErrors => effects.twist.form_errors = true,
+                Fault::BadJson => effects.bad_json = true,
+                Fault::ColumnGone(alias) => effects.twist.gone.push(alias),
+                Fault::DuplicateKeyInPage => effects.twist.duplicate = true,
+                Fault::NullKey => effects.twist.null_key = true,
+                Fault::EmptyButMore => effects.twist.empty_but_more = true,
+                Fault::FewerRowsThanRecords => effects.twist.short = true,
+                Fault::RepeatPage => effects.repeat_page = true,
+                Fault::HideRows(test) => effects.hidden.push(test),
+                Fault::Before(hook) => effects.hooks.push(hook),
+            }
+        }
+        effects
+    }
+
+    pub(super) fn run_hooks(&self, tables: &mut Tables) {
+        self.hooks.iter().for_each(|hook| hook.run(tables));
+    }
+}

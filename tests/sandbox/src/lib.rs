@@ -1,0 +1,11 @@
+//! Strict simulators of the vendor systems, seeded with data that looks like a real ledger.
+//!
+//! A simulator refuses what the real system would refuse, with the real system's answer, and can be told to misbehave.
+//! Invariant: nothing here knows the product under test. Everything is written from the vendors' own documentation,
+//! so a test that passes here says something about the vendor and not about a shared misunderstanding.
+
+pub mod clock;
+pub mod jde;
+pub mod random;
+
+pub use clock::Clock;
