@@ -1,12 +1,17 @@
-//! From nothing to a warehouse, and what a day at the source makes of it.
+//! From nothing to a warehouse, and what a month-end at the source makes of it.
 
 use sandbox::jde::changes::{Bad, Plan};
+use serde_json::{Value as Json, json};
 
 use crate::world::{World, record_key, streams};
 
 #[test]
-fn the_first_run_loads_everything_and_the_second_reads_only_what_changed() {
-    let world = World::new();
+fn a_month_end_goes_from_the_first_load_to_the_last_mended_record() {
+    a_month_end(&World::new());
+}
+
+/// The flow of a first month, for any warehouse.
+pub fn a_month_end(world: &World) {
     let first = world.cli(&["run", "--json"]).ok();
     world.agrees();
     for stream in streams() {
@@ -14,8 +19,9 @@ fn the_first_run_loads_everything_and_the_second_reads_only_what_changed() {
         let records = world.expected(&stream.name).len();
         assert_eq!(row["read"], records, "{row}");
         assert_eq!(row["inserted"], records, "{row}");
-        assert_eq!(row["agrees"], true, "{row}");
+        assert_eq!((&row["agrees"], &row["state"]), (&json!(true), &json!("complete")), "{row}");
     }
+
     let report = world.month_end(&Plan {
         new: 5,
         paid: 4,
@@ -24,10 +30,117 @@ fn the_first_run_loads_everything_and_the_second_reads_only_what_changed() {
         early_line: true,
         bad: Some(Bad::Amount),
     });
+    let (bad, line) = (report.bad.unwrap(), report.early_line.unwrap());
     let second = world.cli(&["run", "--json"]).ok();
     let invoices = second.sync("ap_invoices");
-    assert_eq!(invoices["inserted"], 6, "{invoices}");
-    assert_eq!(invoices["updated"], 6, "{invoices}");
-    assert_eq!(invoices["rejected"], 1, "{invoices}");
-    world.agrees_except("ap_invoices", &[record_key(&report.bad.unwrap())]);
+    let told = |row: &Json, what: &str| row[what].as_u64().unwrap();
+    assert_eq!(told(&invoices, "inserted"), 6, "five new ones and a late one: {invoices}");
+    assert_eq!(told(&invoices, "updated"), 6, "four paid and two void: {invoices}");
+    assert_eq!(told(&invoices, "rejected"), 1, "{invoices}");
+    assert!(told(&invoices, "read") < 60, "only what changed lately is read: {invoices}");
+    assert_eq!(told(&second.sync("purchase_order_lines"), "waiting"), 1);
+    world.agrees_except("ap_invoices", &[record_key(&bad)]);
+    world.agrees_except("purchase_order_lines", &[record_key(&line)]);
+    what_the_operator_sees(world, &bad, &line, &report.paid[0]);
+
+    world.deliver_header(&line);
+    world.mend(&bad);
+    let third = world.cli(&["run", "--json"]).ok();
+    let lines = third.sync("purchase_order_lines");
+    assert_eq!((told(&lines, "inserted"), told(&lines, "open_waiting")), (1, 0), "its header woke it: {lines}");
+    let invoices = third.sync("ap_invoices");
+    assert_eq!((told(&invoices, "inserted"), told(&invoices, "open_rejects")), (1, 0), "{invoices}");
+    world.agrees();
+
+    let fourth = world.cli(&["run", "--json"]).ok();
+    for stream in streams() {
+        let row = fourth.sync(&stream.name);
+        assert_eq!(told(&row, "inserted") + told(&row, "updated"), 0, "nothing happened meanwhile: {row}");
+        assert_eq!(told(&row, "read"), told(&row, "unchanged"), "{row}");
+    }
+    assert_eq!(world.jde.open_sessions(), 0, "every session was logged out");
+}
+
+/// While a record is rejected and another waits: `status`, `rejects`, `audit` and `preview` tell the truth.
+fn what_the_operator_sees(world: &World, bad: &[String], line: &[String], paid: &[String]) {
+    let (bad, line, paid) = (record_key(bad), record_key(line), record_key(paid));
+
+    let status = world.cli(&["status", "--json"]).ok().json();
+    let sync = |name: &str| status["syncs"].as_array().unwrap().iter().find(|sync| sync["sync"] == name).unwrap();
+    assert_eq!(sync("ap_invoices")["rejected"], 1);
+    let waits = &sync("purchase_order_lines")["waits"][0];
+    assert_eq!((&waits["for_stream"], &waits["records"]), (&json!("purchase_orders"), &json!(1)));
+    assert!(line.starts_with(waits["example_waits_for"].as_str().unwrap()), "{waits} for {line}");
+    world.cli(&["status"]).ok().says(&["1 record waits for purchase_orders", "look at what ap_invoices refused"]);
+
+    let rejects = world.cli(&["rejects", "--json"]).ok().json();
+    let reject = &rejects["rejects"][0];
+    assert_eq!((&rejects["records"], &reject["key"]), (&json!(1), &json!(bad)));
+    assert_eq!((&reject["sync"], &reject["field"]), (&json!("ap_invoices"), &json!("gross_amount")));
+    assert_eq!(reject["value"], "12345678901234567.89");
+    world.cli(&["rejects"]).ok().says(&["1 record is rejected", "gross_amount", "12345678901234567.89"]);
+
+    let history = world.cli(&["audit", "ap_invoices", &paid, "--row", "--json"]).ok().json();
+    let outcomes: Vec<_> = history["history"].as_array().unwrap().iter().map(|line| &line["outcome"]).collect();
+    assert_eq!(outcomes, ["inserted", "updated"]);
+    assert_eq!(history["row"]["PST"], "P", "the archived row as the source sent it");
+    let history = world.cli(&["audit", "ap_invoices", &bad, "--json"]).ok().json();
+    assert_eq!(history["held"]["state"], "rejected");
+    world.cli(&["audit", "ap_invoices", "4711|PV"]).exits(4).says(&["no record `4711|PV`"]);
+
+    let preview = world.cli(&["preview", "ap_invoices", "--key", &bad, "--json"]).ok().json();
+    let record = &preview["records"][0];
+    assert_eq!((&record["key"], &record["mapped"]), (&json!(bad), &Json::Null));
+    assert!(record["held"].as_str().unwrap().starts_with("gross_amount: "), "{record}");
+}
+
+#[test]
+fn check_and_preview_write_nothing() {
+    let world = World::new();
+    let check = world.cli(&["check", "--json"]).ok().json();
+    let connections = check["connections"].as_array().unwrap();
+    assert_eq!(connections.len(), 2);
+    assert!(connections.iter().all(|connection| connection["ok"] == true), "{check}");
+
+    let preview = world.cli(&["preview", "suppliers", "--limit", "3", "--json"]).ok().json();
+    let records = preview["records"].as_array().unwrap();
+    assert_eq!(records.len(), 3);
+    assert!(records.iter().all(|record| record["mapped"]["supplier_number"].is_u64()), "{preview}");
+    assert_eq!(records[0]["source"]["AN8"], records[0]["mapped"]["supplier_number"]);
+    world.cli(&["preview", "suppliers"]).ok().says(&["would be written to suppliers", "nothing was written"]);
+
+    assert!(!world.state().exists(), "no state was made");
+    assert!(world.warehouse.rows("suppliers").is_empty());
+}
+
+#[test]
+fn one_sync_or_one_record_can_be_run_alone() {
+    let world = World::new();
+    let run = world.cli(&["run", "cost_centers", "--json"]).ok();
+    assert_eq!(run.json()["syncs"].as_array().unwrap().len(), 1);
+    world.agrees_except("cost_centers", &[]);
+    assert!(world.warehouse.rows("suppliers").is_empty());
+
+    let key = world.key("F0101", 3);
+    world.cli(&["run", "suppliers", "--key", &key[0], "--json"]).ok();
+    assert_eq!(world.warehouse.rows("suppliers").len(), 1, "chosen records say nothing about the rest");
+    let run = world.cli(&["run", "suppliers", "--json"]).ok().sync("suppliers");
+    assert_eq!((&run["unchanged"], &run["agrees"]), (&json!(1), &json!(true)), "{run}");
+    world.agrees_except("suppliers", &[]);
+}
+
+#[test]
+fn the_demo_agrees_with_its_source() {
+    let world = World::new();
+    // The real demo, only smaller, so that it takes seconds in an unoptimised build.
+    let demo = world.cli(&["demo", "--invoices", "1500", "--json"]).ok().json();
+    let syncs = demo["syncs"].as_array().unwrap();
+    assert_eq!(syncs.len(), streams().len());
+    for row in syncs {
+        assert_eq!(row["agrees"], true, "{row}");
+        for figure in ["read", "inserted", "updated", "unchanged", "rejected", "waiting"] {
+            assert!(row[figure].is_u64(), "{figure} in {row}");
+        }
+    }
+    world.cli(&["demo", "--invoices", "300"]).ok().says(&["agrees", "complete up to", "warehouse.sqlite", "audit"]);
 }

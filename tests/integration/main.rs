@@ -12,6 +12,12 @@
 )]
 
 mod first_sync;
+mod killed;
+mod postgres;
+#[path = "../real_rows/mod.rs"]
+mod real_rows;
+mod replay;
 #[path = "../simulation/mod.rs"]
 mod simulation;
+mod two_at_once;
 mod world;

@@ -33,11 +33,11 @@ pub struct Erp {
 impl Erp {
     /// Changes, adds or spoils a row, stamped with the present time.
     pub fn edit(&self) {
-        let key = self.chaos.below(30).cast_signed();
+        let key = self.chaos.below(12).cast_signed();
         // Few values, so that a row often goes back to one it had: the case in which an old read does most harm.
         let amount = match self.chaos.below(12) {
             0 => "not a number".to_owned(),
-            n => format!("{}.50", n % 3),
+            n => format!("{}.50", n % 2),
         };
         self.rows.lock().unwrap().insert(key, Row { amount, changed: self.clock.now() });
     }

@@ -33,7 +33,7 @@ use chaos::{Chaos, Crash, Shaky};
 use erp::Erp;
 
 /// Steps of one story.
-const STEPS: u64 = 350;
+const STEPS: u64 = 500;
 
 struct VirtualClock(Mutex<DateTime<Utc>>);
 
@@ -178,7 +178,7 @@ impl World {
             clock: ports,
             ids: Arc::new(Counter(Mutex::new(0))),
             // Small batches and few attempts, so that a short story has many of both.
-            limits: Limits { batch_rows: 5, attempts: 4, lease: Duration::from_secs(600), ..Limits::default() },
+            limits: Limits { batch_rows: 5, attempts: 4, lease: Duration::from_secs(90), ..Limits::default() },
             plans: Arc::new(OnePlan(Arc::new(plan))),
         };
         let sync = "sim/erp-warehouse/things".parse().unwrap();
@@ -187,11 +187,11 @@ impl World {
 
     async fn step(&self) {
         match self.chaos.below(20) {
-            0..=4 => self.erp.edit(),
-            5 => self.clock.advance(Duration::from_secs(self.chaos.below(90))),
+            0..=2 => self.erp.edit(),
+            3 | 4 => self.work().await,
+            5 | 6 => self.clock.advance(Duration::from_secs(self.chaos.below(20))),
             // Now and then everybody is away for longer than any lease.
-            6 if self.chaos.below(6) == 0 => self.clock.advance(Duration::from_secs(1_200)),
-            6 => self.clock.advance(Duration::from_secs(5)),
+            7 if self.chaos.below(5) == 0 => self.clock.advance(Duration::from_secs(120)),
             7 | 8 => self.ask().await,
             _ => self.work().await,
         }
@@ -202,7 +202,7 @@ impl World {
         let reason = if self.chaos.below(2) == 0 { Reason::Manual } else { Reason::Schedule };
         let selection = match self.chaos.below(10) {
             0 => Selection::Full { accept_deletes: false },
-            1 => Selection::Keys(vec![RecordKey::new(self.chaos.below(30).to_string())]),
+            1 => Selection::Keys(vec![RecordKey::new(self.chaos.below(12).to_string())]),
             2 => Selection::Replay(Replay::Rejects { run: None }),
             3 | 4 => match self.some_run().await {
                 Some(run) if self.chaos.below(2) == 0 => Selection::Replay(Replay::Run(run)),
@@ -230,7 +230,10 @@ impl World {
     /// Some stage takes some message, and possibly dies over it.
     async fn work(&self) {
         let stage = Stage::ALL[usize::try_from(self.chaos.below(3)).unwrap()];
-        let mut received = self.embedded.receive(stage, 4, Duration::from_secs(60)).await.unwrap();
+        // What is taken and not done stays hidden: mostly for a moment, sometimes for longer than any lease, so that it
+        // arrives when a later run has long read the same rows.
+        let hidden = if self.chaos.below(6) == 0 { 400 } else { 15 };
+        let mut received = self.embedded.receive(stage, 3, Duration::from_secs(hidden)).await.unwrap();
         if received.is_empty() {
             return;
         }
@@ -341,6 +344,56 @@ async fn story(seed: u64) {
     world.check().await;
 }
 
+impl World {
+    fn set(&self, key: i64, amount: &str) {
+        self.erp.rows.lock().unwrap().insert(key, erp::Row { amount: amount.to_owned(), changed: self.clock.now() });
+        self.clock.advance(Duration::from_secs(1));
+    }
+
+    async fn run(&self) {
+        engine::stages::start(&self.context, &self.sync, Reason::Manual, Selection::Changes).await.unwrap();
+    }
+
+    /// Polls, and keeps what was sent to transform.
+    async fn poll_and_keep(&self) -> Vec<Received> {
+        for poll in self.embedded.receive(Stage::Poll, 10, Duration::from_secs(60)).await.unwrap() {
+            self.handle(&poll, None).await;
+        }
+        self.embedded.receive(Stage::Transform, 10, Duration::from_secs(1_000_000)).await.unwrap()
+    }
+}
+
+/// A value is read, changed back at the source and confirmed by a later run; only then does the first read arrive.
+#[tokio::test]
+async fn a_batch_that_comes_after_its_successor_changes_nothing() {
+    for late in ["0.50", "not a number"] {
+        let world = World::new(1);
+        world.chaos.calm();
+        world.set(1, "1.50");
+        world.run().await;
+        world.drain().await;
+        world.set(1, late);
+        world.run().await;
+        let kept = world.poll_and_keep().await;
+        assert_eq!(kept.len(), 1);
+        world.set(1, "1.50");
+        world.clock.advance(Duration::from_secs(600));
+        world.run().await;
+        for _ in 0..3 {
+            for stage in Stage::ALL {
+                for received in world.embedded.receive(stage, 10, Duration::from_secs(60)).await.unwrap() {
+                    world.handle(&received, None).await;
+                }
+            }
+        }
+        for received in kept {
+            world.handle(&received, None).await;
+        }
+        world.drain().await;
+        world.check().await;
+    }
+}
+
 #[test]
 fn whatever_goes_wrong_the_destination_equals_the_source_in_the_end() {
     // Crashes are panics on purpose; only the real ones are worth reading.
@@ -353,7 +406,7 @@ fn whatever_goes_wrong_the_destination_equals_the_source_in_the_end() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let seeds = match std::env::var("ML_CONNECTOR_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => seed..seed + 1,
-        None => 0..150,
+        None => 0..100,
     };
     for seed in seeds {
         let told = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(story(seed))));

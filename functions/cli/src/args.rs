@@ -26,7 +26,13 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The tenant file [default: the only file in infra/tenants]
-    #[arg(long, global = true, env = "ML_CONNECTOR_CONFIG", value_name = "FILE", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_CONFIG",
+        value_name = "FILE",
+        help_heading = "Common options"
+    )]
     pub config: Option<PathBuf>,
     /// Where queues, audit, archive and secrets are kept on this machine
     #[arg(
@@ -47,6 +53,28 @@ pub struct Options {
         help_heading = "Common options"
     )]
     pub json: bool,
+    /// How often work is tried that fails for a passing reason, with pauses that double
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_ATTEMPTS",
+        value_name = "N",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(1..=20),
+        help_heading = "Common options"
+    )]
+    pub attempts: u32,
+    /// How many records travel together at most
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_BATCH_ROWS",
+        value_name = "N",
+        default_value_t = 8_000,
+        value_parser = clap::value_parser!(u32).range(1..=100_000),
+        hide = true
+    )]
+    pub batch_rows: u32,
     /// Say on stderr what the stages do; twice for every step
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Common options")]
     pub verbose: u8,

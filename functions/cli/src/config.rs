@@ -4,35 +4,52 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use connectors::registry::ConnectionSettings as Inner;
+use connectors::registry::ConnectionSettings;
 use engine::config::{BlueprintFile, ConfiguredPlans, ConnectionSpec, TenantFile, resolve};
-use engine::mapping::ColumnSpec;
+use engine::mapping::{ColumnSpec, Fault};
 use engine::model::id::{SyncId, TenantId};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::exit::usage;
 
 /// Where tenant files lie unless another place is named.
 pub const TENANTS: &str = "infra/tenants";
 
-/// STOPGAP
-#[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
+/// A connection's settings, as the engine asks about them.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct ConnectionSettings(pub Inner);
-impl ConnectionSpec for ConnectionSettings {
+pub struct Connection(pub ConnectionSettings);
+
+impl ConnectionSpec for Connection {
     fn system(&self) -> &str {
         self.0.system()
     }
+
     fn kind(&self) -> &str {
-        match self.0.system() {
-            "postgres" | "sqlite" => "warehouse",
-            other => other,
+        match &self.0 {
+            ConnectionSettings::Jde(_) => "jde",
+            ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_) => "warehouse",
         }
     }
+
     fn zone(&self) -> Option<&str> {
         match &self.0 {
-            Inner::Jde(s) => Some(s.zone.name()),
-            _ => None,
+            ConnectionSettings::Jde(settings) => Some(settings.zone.name()),
+            ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_) => None,
         }
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let checked = match &self.0 {
+            ConnectionSettings::Jde(settings) => settings.validate(),
+            ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_) => Ok(()),
+        };
+        let fault = |error: engine::Error| Fault {
+            path: Vec::new(),
+            message: error.to_string(),
+        };
+        checked.err().map(fault).into_iter().collect()
     }
 }
 
@@ -40,7 +57,7 @@ impl ConnectionSpec for ConnectionSettings {
 #[derive(Debug)]
 pub struct Config {
     /// What it says.
-    pub file: TenantFile<ConnectionSettings>,
+    pub file: TenantFile<Connection>,
     /// Its syncs.
     pub plans: ConfiguredPlans,
     blueprints: Vec<BlueprintFile>,
@@ -50,15 +67,27 @@ impl Config {
     /// How the tenant's file and the blueprint together declare the columns of a sync.
     pub fn columns(&self, sync: &SyncId) -> HashMap<String, ColumnSpec> {
         let integration = sync.integration.as_str();
-        let blueprint = self.blueprints.iter().find(|file| file.blueprint.integration == integration);
-        let shipped = blueprint.and_then(|file| file.blueprint.syncs.get(&sync.stream)).map(|spec| &spec.columns);
-        let mut columns: HashMap<_, _> =
-            shipped.into_iter().flatten().map(|(name, spec)| (name.clone(), spec.clone())).collect();
+        let blueprint = self
+            .blueprints
+            .iter()
+            .find(|file| file.blueprint.integration == integration);
+        let shipped = blueprint
+            .and_then(|file| file.blueprint.syncs.get(&sync.stream))
+            .map(|spec| &spec.columns);
+        let mut columns: HashMap<_, _> = shipped
+            .into_iter()
+            .flatten()
+            .map(|(name, spec)| (name.clone(), spec.clone()))
+            .collect();
         let tenant = self.file.tenant.integrations.get(integration);
-        let changes = tenant.and_then(|tenant| tenant.syncs.get(&sync.stream)).map(|change| &change.columns);
+        let changes = tenant
+            .and_then(|tenant| tenant.syncs.get(&sync.stream))
+            .map(|change| &change.columns);
         for (name, change) in changes.into_iter().flatten() {
             if let Some(change) = change {
-                let changed = columns.get(name).map_or_else(|| change.clone(), |shipped| shipped.changed_by(change));
+                let changed = columns
+                    .get(name)
+                    .map_or_else(|| change.clone(), |shipped| shipped.changed_by(change));
                 columns.insert(name.clone(), changed);
             }
         }
@@ -85,18 +114,22 @@ pub fn load(named: Option<&Path>) -> anyhow::Result<Config> {
 /// # Errors
 /// As [`load`].
 pub fn read(tenant: TenantId, name: &str, text: &str) -> anyhow::Result<Config> {
-    let file = TenantFile::<ConnectionSettings>::parse(tenant, name, text).map_err(usage)?;
+    let file = TenantFile::<Connection>::parse(tenant, name, text).map_err(usage)?;
     let blueprints = integrations::blueprints().map_err(usage)?;
     let plans = resolve(&file, &blueprints).map_err(usage)?;
-    Ok(Config { file, plans, blueprints })
+    Ok(Config {
+        file,
+        plans,
+        blueprints,
+    })
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> anyhow::Error {
     let path = path.display();
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            usage(format!("there is no tenant file {path}: write one with `ml-connector init`, or name another with --config"))
-        }
+        io::ErrorKind::NotFound => usage(format!(
+            "there is no tenant file {path}: write one with `ml-connector init`, or name another with --config"
+        )),
         _ => usage(format!("{path} cannot be read: {error}")),
     }
 }
@@ -117,7 +150,10 @@ fn tenant_of(path: &Path) -> anyhow::Result<TenantId> {
 /// The only tenant file of a directory.
 fn only_one_in(dir: &Path) -> anyhow::Result<PathBuf> {
     let mut found: Vec<PathBuf> = match fs::read_dir(dir) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_yaml(path)).collect(),
+        Ok(entries) => entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| is_yaml(path))
+            .collect(),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(e) => return Err(cannot_read(dir, &e)),
     };
@@ -131,7 +167,10 @@ fn only_one_in(dir: &Path) -> anyhow::Result<PathBuf> {
         (Some(last), false) => {
             found.push(last);
             let names: Vec<_> = found.iter().map(|path| path.display().to_string()).collect();
-            Err(usage(format!("there are several tenant files: name one with --config: {}", names.join(", "))))
+            Err(usage(format!(
+                "there are several tenant files: name one with --config: {}",
+                names.join(", ")
+            )))
         }
     }
 }
@@ -151,7 +190,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("README.md"), "").unwrap();
         let none = only_one_in(dir.path()).unwrap_err();
-        assert!(explain(&none).starts_with("error: there is no tenant file in "), "{none}");
+        assert!(
+            explain(&none).starts_with("error: there is no tenant file in "),
+            "{none}"
+        );
         fs::write(dir.path().join("acme.yaml"), "").unwrap();
         assert_eq!(only_one_in(dir.path()).unwrap(), dir.path().join("acme.yaml"));
         fs::write(dir.path().join("zenith.yml"), "").unwrap();
@@ -166,7 +208,10 @@ mod tests {
 
     #[test]
     fn a_tenant_is_named_by_its_file() {
-        assert_eq!(tenant_of(Path::new("infra/tenants/acme.yaml")).unwrap().as_str(), "acme");
+        assert_eq!(
+            tenant_of(Path::new("infra/tenants/acme.yaml")).unwrap().as_str(),
+            "acme"
+        );
         assert!(tenant_of(Path::new("a b.yaml")).is_err());
     }
 }

@@ -35,7 +35,11 @@ pub struct Lanes {
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { poll: 1, transform: 1, load: 2 }
+        Self {
+            poll: 1,
+            transform: 1,
+            load: 2,
+        }
     }
 }
 
@@ -58,8 +62,12 @@ pub async fn drain(context: &Context, embedded: &Arc<Embedded>, lanes: Lanes) ->
     let mut workers = JoinSet::new();
     for stage in Stage::ALL {
         for _ in 0..lanes.of(stage) {
-            let worker =
-                Worker { context: context.clone(), embedded: Arc::clone(embedded), shared: Arc::clone(&shared), stage };
+            let worker = Worker {
+                context: context.clone(),
+                embedded: Arc::clone(embedded),
+                shared: Arc::clone(&shared),
+                stage,
+            };
             workers.spawn(worker.run());
         }
     }
@@ -99,7 +107,9 @@ impl Worker {
         while !*ended.borrow() {
             self.shared.busy.fetch_add(1, Ordering::SeqCst);
             let worked = self.work().await;
-            self.shared.done.fetch_add(usize::from(matches!(worked, Ok(true))), Ordering::SeqCst);
+            self.shared
+                .done
+                .fetch_add(usize::from(matches!(worked, Ok(true))), Ordering::SeqCst);
             self.shared.busy.fetch_sub(1, Ordering::SeqCst);
             if worked? {
                 continue;
@@ -121,7 +131,9 @@ impl Worker {
     /// Takes one message and does it. Says whether there was one.
     async fn work(&self) -> Result<bool> {
         let mut messages = self.embedded.receive(self.stage, 1, VISIBILITY).await?;
-        let Some(received) = messages.pop() else { return Ok(false) };
+        let Some(received) = messages.pop() else {
+            return Ok(false);
+        };
         let context = self.context.clone();
         let task = received.clone();
         // A task of its own, so that a panic is this message's failure and not the end of the process.
@@ -133,7 +145,10 @@ impl Worker {
                 }
             }
             Err(panic) => {
-                let why = format!("{} failed in an unforeseen way ({panic}): please report it", self.stage.as_str());
+                let why = format!(
+                    "{} failed in an unforeseen way ({panic}): please report it",
+                    self.stage.as_str()
+                );
                 engine::stages::abandon(&self.context, &received, &why).await?;
                 self.embedded.dead_letter(self.stage, &received, &why).await?;
                 return Ok(true);

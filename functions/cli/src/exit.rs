@@ -63,18 +63,27 @@ pub fn not_found(message: impl fmt::Display) -> anyhow::Error {
 
 /// An error with this exit code.
 pub fn failure(exit: Exit, message: impl fmt::Display) -> anyhow::Error {
-    Failure { exit, message: message.to_string() }.into()
+    Failure {
+        exit,
+        message: message.to_string(),
+    }
+    .into()
 }
 
 /// The exit code of an error.
 pub fn exit_of(error: &anyhow::Error) -> Exit {
-    error.downcast_ref::<Failure>().map_or(Exit::NotOk, |failure| failure.exit)
+    error
+        .downcast_ref::<Failure>()
+        .map_or(Exit::NotOk, |failure| failure.exit)
 }
 
 /// An error as people read it: what is wrong, then what to do, where the message says so.
 pub fn explain(error: &anyhow::Error) -> String {
     // `{:#}` puts the context in front of the cause; no backtrace, whatever the environment asks for.
     let text = format!("{error:#}");
+    if exit_of(error) == Exit::Interrupted {
+        return text;
+    }
     match split_next_step(&text) {
         Some((what, next)) => format!("error: {what}\n next: {next}"),
         None => format!("error: {text}"),
@@ -82,15 +91,18 @@ pub fn explain(error: &anyhow::Error) -> String {
 }
 
 /// Verbs with which the engine's messages begin to say what to do next.
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 28] = [
     "add", "ask", "check", "choose", "correct", "free", "give", "leave", "let", "look", "move", "name", "open", "pass",
-    "put", "read", "remove", "rename", "repeat", "replay", "run", "set", "start", "try", "use", "wait",
+    "put", "read", "remove", "rename", "repeat", "replay", "run", "set", "start", "try", "use", "wait", "restore",
+    "write",
 ];
 
 /// Splits `<what>: <next step>` or `<what>; <next step>` where the second half begins with a verb that tells somebody
 /// what to do.
 fn split_next_step(message: &str) -> Option<(&str, &str)> {
-    let breaks = message.match_indices([':', ';']).filter(|(at, _)| message[at + 1..].starts_with(' '));
+    let breaks = message
+        .match_indices([':', ';'])
+        .filter(|(at, _)| message[at + 1..].starts_with(' '));
     let mut found = breaks.filter(|(at, _)| {
         let rest = message[at + 2..].trim_start();
         let word = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
@@ -119,7 +131,10 @@ mod tests {
     #[test]
     fn a_message_without_one_stays_whole() {
         let error = usage("acme.yaml:12:3: `tabel` is not known; did you mean `table`?");
-        assert_eq!(explain(&error), "error: acme.yaml:12:3: `tabel` is not known; did you mean `table`?");
+        assert_eq!(
+            explain(&error),
+            "error: acme.yaml:12:3: `tabel` is not known; did you mean `table`?"
+        );
         assert_eq!(exit_of(&error), Exit::Usage);
     }
 

@@ -20,7 +20,16 @@ pub async fn all(store: &Arc<dyn Store>, sync: &SyncId, filter: &HeldFilter) -> 
     let mut all: Vec<Held> = Vec::new();
     loop {
         let after = all.last().map(|held| held.key.clone());
-        let page = store.held(sync, &HeldFilter { after, limit: PAGE, ..filter.clone() }).await?;
+        let page = store
+            .held(
+                sync,
+                &HeldFilter {
+                    after,
+                    limit: PAGE,
+                    ..filter.clone()
+                },
+            )
+            .await?;
         if page.is_empty() {
             return Ok(all);
         }
@@ -47,7 +56,9 @@ pub struct Waiters {
 pub fn waiters(held: &[Held]) -> Vec<Waiters> {
     let mut groups: BTreeMap<&str, Waiters> = BTreeMap::new();
     for record in held {
-        let HeldWhy::Waiting { stream, key } = &record.why else { continue };
+        let HeldWhy::Waiting { stream, key } = &record.why else {
+            continue;
+        };
         let group = groups.entry(stream).or_insert_with(|| Waiters {
             for_stream: stream.clone(),
             records: 0,
@@ -79,7 +90,10 @@ mod tests {
 
     #[test]
     fn reasons_that_differ_in_their_values_are_one_reason() {
-        assert_eq!(general_reason("`12x` is not a number"), general_reason("`abc` is not a number"));
+        assert_eq!(
+            general_reason("`12x` is not a number"),
+            general_reason("`abc` is not a number")
+        );
         assert_eq!(general_reason("must not be empty"), "must not be empty");
     }
 }

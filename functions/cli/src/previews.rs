@@ -24,9 +24,14 @@ impl Origins {
 
     /// What a column comes from, in words, and as it came.
     fn of(&self, column: &str, source: &Map<String, Json>) -> (String, String) {
-        let Some(spec) = self.0.get(column) else { return (String::new(), String::new()) };
+        let Some(spec) = self.0.get(column) else {
+            return (String::new(), String::new());
+        };
         if let Some(from) = &spec.from {
-            let came = from.0.iter().map(|name| source.get(name).map_or_else(String::new, value_text));
+            let came = from
+                .0
+                .iter()
+                .map(|name| source.get(name).map_or_else(String::new, value_text));
             return (from.0.join(" "), came.collect::<Vec<_>>().join(" "));
         }
         let worked_out = match (&spec.expr, &spec.lookup) {

@@ -24,7 +24,9 @@ pub struct Progress {
 impl Progress {
     /// Shows a bar for the runs of `sync` that begin from now on.
     pub fn start(output: &Output, store: &Arc<dyn Store>, sync: &SyncId) -> Self {
-        let Some(bars) = output.bars() else { return Self { watching: None } };
+        let Some(bars) = output.bars() else {
+            return Self { watching: None };
+        };
         let bar = bars.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:24} {msg}") {
             bar.set_style(style);
@@ -33,7 +35,9 @@ impl Progress {
         bar.enable_steady_tick(LOOK);
         let (end, ended) = oneshot::channel();
         let watching = tokio::spawn(watch(bar, Arc::clone(store), sync.clone(), ended));
-        Self { watching: Some((end, watching)) }
+        Self {
+            watching: Some((end, watching)),
+        }
     }
 
     /// Takes the last look and leaves the bar standing as it is.

@@ -47,7 +47,11 @@ mod tests {
     #[test]
     fn the_shipped_tenant_is_the_file_to_start_from_and_resolves() {
         let url = sandbox_url(SANDBOX_PORT);
-        let file = TenantFile { url: &url, secret: "acme-jde", warehouse: Path::new("acme-warehouse.sqlite") };
+        let file = TenantFile {
+            url: &url,
+            secret: "acme-jde",
+            warehouse: Path::new("acme-warehouse.sqlite"),
+        };
         assert_eq!(file.text(), SHIPPED);
         let config = config::read(TenantId::new("acme"), "acme.yaml", SHIPPED).unwrap();
         assert!(config.plans.iter().count() >= 5);
@@ -56,10 +60,9 @@ mod tests {
     #[test]
     fn the_postgres_block_is_valid_once_it_is_taken_out_of_its_comment() {
         let (before, rest) = SHIPPED.split_once("    sqlite:\n").unwrap();
-        let (_, rest) = rest.split_once('\n').unwrap();
-        let uncommented = rest.replace("    # ", "    ");
-        let text = format!("{before}{uncommented}");
-        assert!(text.contains("\n    postgres:\n"), "{text}");
+        let (_, block) = rest.split_once("    # postgres:\n").unwrap();
+        let (block, after) = block.split_once("\n\n").unwrap();
+        let text = format!("{before}    postgres:\n{}\n\n{after}", block.replace("    # ", "    "));
         config::read(TenantId::new("acme"), "acme.yaml", &text).unwrap();
     }
 }

@@ -8,7 +8,7 @@ pub fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -96,7 +96,15 @@ impl Columns {
 /// Indents every line.
 pub fn indented(text: &str, by: usize) -> String {
     let margin = " ".repeat(by);
-    text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("{margin}{line}\n") }).collect()
+    text.lines()
+        .map(|line| {
+            if line.is_empty() {
+                "\n".to_owned()
+            } else {
+                format!("{margin}{line}\n")
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -111,7 +119,10 @@ mod tests {
 
     #[test]
     fn a_span_is_told_in_its_greatest_units() {
-        let texts: Vec<_> = [-5, 42, 61, 3_661, 100_000].into_iter().map(|s| span(TimeDelta::seconds(s))).collect();
+        let texts: Vec<_> = [-5, 42, 61, 3_661, 100_000]
+            .into_iter()
+            .map(|s| span(TimeDelta::seconds(s)))
+            .collect();
         assert_eq!(texts, ["0 s", "42 s", "1 min", "1 h 1 min", "1 d 3 h"]);
     }
 

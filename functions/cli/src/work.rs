@@ -8,6 +8,7 @@ use engine::model::message::{Reason, Stage};
 use engine::model::run::Run;
 use engine::model::window::Selection;
 use engine::stages::start;
+use tokio::sync::watch;
 
 use crate::driver::{Lanes, drain};
 use crate::exit::{Exit, failure};
@@ -27,6 +28,7 @@ pub struct Work<'a> {
     before: HashMap<SyncId, Before>,
     /// Why a run that was asked for is not known: it could not even begin.
     not_begun: HashMap<SyncId, String>,
+    interrupted: watch::Receiver<bool>,
     _lock: WorkLock,
 }
 
@@ -44,8 +46,14 @@ impl<'a> Work<'a> {
     pub async fn begin(setup: &'a Setup, output: &'a Output) -> anyhow::Result<Self> {
         let lock = setup.embedded.lock().map_err(refused)?;
         setup.embedded.recover(&lock).await?;
-        let mut work =
-            Self { setup, output, before: HashMap::new(), not_begun: HashMap::new(), _lock: lock };
+        let mut work = Self {
+            setup,
+            output,
+            before: HashMap::new(),
+            not_begun: HashMap::new(),
+            interrupted: ctrl_c(),
+            _lock: lock,
+        };
         for sync in setup.all_syncs()? {
             let before = work.look(&sync).await?;
             work.before.insert(sync, before);
@@ -56,7 +64,9 @@ impl<'a> Work<'a> {
         }
         if left > 0 {
             let messages = count(left, "message", "messages");
-            output.say(format!("finishing what an interrupted command left behind ({messages})"));
+            output.say(format!(
+                "finishing what an interrupted command left behind ({messages})"
+            ));
             work.drain().await?;
         }
         Ok(work)
@@ -66,7 +76,10 @@ impl<'a> Work<'a> {
         let store = &self.setup.context.store;
         let epoch = store.sync(sync).await?.epoch;
         let recent = store.runs(sync, RECENT).await?;
-        Ok(Before { epoch, open: recent.into_iter().filter(|run| !run.has_ended()).collect() })
+        Ok(Before {
+            epoch,
+            open: recent.into_iter().filter(|run| !run.has_ended()).collect(),
+        })
     }
 
     /// Runs a sync and everything that this sets off.
@@ -105,7 +118,11 @@ impl<'a> Work<'a> {
         Ok(match (state.paused, state.lease) {
             (Some(why), _) => why,
             (None, Some(lease)) => {
-                format!("run {} still holds the sync until {} UTC: run it again then", lease.run, time(lease.until))
+                format!(
+                    "run {} still holds the sync until {} UTC: run it again then",
+                    lease.run,
+                    time(lease.until)
+                )
             }
             (None, None) => "it did not begin: run it again with -v to see why".to_owned(),
         })
@@ -113,11 +130,12 @@ impl<'a> Work<'a> {
 
     async fn drain(&self) -> anyhow::Result<()> {
         let drained = drain(&self.setup.context, &self.setup.embedded, Lanes::default());
+        let mut interrupted = self.interrupted.clone();
         tokio::select! {
             drained = drained => Ok(drained?),
-            _ = tokio::signal::ctrl_c() => Err(failure(
+            Ok(_) = interrupted.wait_for(|interrupted| *interrupted) => Err(failure(
                 Exit::Interrupted,
-                "stopped; nothing is lost: run `ml-connector run` again, which continues where this one stopped",
+                "stopped; nothing is lost: `run` continues where this stopped",
             )),
         }
     }
@@ -147,7 +165,9 @@ impl<'a> Work<'a> {
     /// When the store fails.
     pub async fn runs_of(&self, sync: &SyncId) -> anyhow::Result<Vec<Run>> {
         let store = &self.setup.context.store;
-        let Some(before) = self.before.get(sync) else { return Ok(Vec::new()) };
+        let Some(before) = self.before.get(sync) else {
+            return Ok(Vec::new());
+        };
         // Every run of a sync takes its epoch one further.
         let begun = store.sync(sync).await?.epoch.saturating_sub(before.epoch);
         let limit = usize::try_from(begun).unwrap_or(usize::MAX).saturating_add(RECENT);
@@ -158,6 +178,21 @@ impl<'a> Work<'a> {
     }
 }
 
+/// Watches for Ctrl-C from now on, so that none is missed between two syncs.
+fn ctrl_c() -> watch::Receiver<bool> {
+    let (pressed, interrupted) = watch::channel(false);
+    tokio::spawn(async move {
+        while !pressed.is_closed() {
+            // Where signals cannot be watched, Ctrl-C ends the process as ever; what was in hand is still in the queue.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            pressed.send_replace(true);
+        }
+    });
+    interrupted
+}
+
 /// The error of a lock that was not given.
 pub fn refused(error: engine::Error) -> anyhow::Error {
     failure(exit_of_lock(&error), error)
@@ -165,7 +200,11 @@ pub fn refused(error: engine::Error) -> anyhow::Error {
 
 /// The lock says in words alone whether somebody else has it, or whether it cannot be taken at all.
 fn exit_of_lock(error: &engine::Error) -> Exit {
-    if error.to_string().contains("is working in") { Exit::Busy } else { Exit::NotOk }
+    if error.to_string().contains("is working in") {
+        Exit::Busy
+    } else {
+        Exit::NotOk
+    }
 }
 
 #[cfg(test)]
@@ -181,6 +220,9 @@ mod tests {
         let _lock = first.lock().unwrap();
         let second = Embedded::open(dir.path()).unwrap().lock().unwrap_err();
         assert_eq!(exit_of_lock(&second), Exit::Busy);
-        assert_eq!(exit_of_lock(&engine::Error::stop("the lock cannot be opened")), Exit::NotOk);
+        assert_eq!(
+            exit_of_lock(&engine::Error::stop("the lock cannot be opened")),
+            Exit::NotOk
+        );
     }
 }

@@ -4,6 +4,10 @@
 //! would carry credentials elsewhere; a body that is cut short or too long is an error and never a shorter answer; no
 //! message holds a token, a password or an `Authorization` header. What must not be here: anything of one vendor.
 
+mod quote;
+#[cfg(test)]
+mod tests;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -20,11 +24,10 @@ use rustls::pki_types::pem::PemObject;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use quote::{percent_decode, percent_encode, quote};
+
 /// Connecting takes a few round trips; whoever needs longer is not there.
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(10);
-
-/// Vendor words are quoted up to this many characters.
-const LONGEST_QUOTE: usize = 300;
 
 /// A duration as people write it: `90s`, `2m`, `500ms`, `1h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -172,7 +175,7 @@ impl Http {
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer> {
         let request: Request = request
             .build()
-            .map_err(|e| Error::stop(format!("no request: {}", chain(&e))))?;
+            .map_err(|e| Error::stop(format!("no request: {}", chain(&e.without_url()))))?;
         let mut response = self.client.execute(request).await.map_err(|e| self.failure(e))?;
         let header = |name| {
             response
@@ -353,59 +356,6 @@ fn wait_of(text: &str, now: Option<DateTime<Utc>>) -> Option<Duration> {
     Some((until.with_timezone(&Utc) - now?).to_std().unwrap_or(Duration::ZERO))
 }
 
-/// Vendor words for a message: shortened, without the secrets, without anything that follows `token=`.
-pub fn quote(text: &str, secrets: &[&str]) -> String {
-    let mut clean = text.trim().to_owned();
-    for secret in secrets.iter().filter(|secret| secret.len() >= 3) {
-        clean = clean.replace(secret, "…");
-        clean = clean.replace(&percent_encode(secret), "…");
-    }
-    let mut from = 0;
-    while let Some(at) = clean
-        .get(from..)
-        .and_then(|rest| rest.to_ascii_lowercase().find("token="))
-    {
-        let start = from + at + "token=".len();
-        let length = clean[start..]
-            .find(|c: char| c == '&' || c.is_whitespace() || c == '"')
-            .unwrap_or(clean.len() - start);
-        clean.replace_range(start..start + length, "…");
-        from = start;
-    }
-    if clean.chars().count() > LONGEST_QUOTE {
-        clean = clean.chars().take(LONGEST_QUOTE).chain(['…']).collect();
-    }
-    clean
-}
-
-/// Encodes everything but letters, digits, `-`, `.`, `_` and `~`.
-pub fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-/// Decodes `%XX`; a `+` stays a `+`, since tokens hold it. Nothing when the result is no text.
-pub fn percent_decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(bytes.next()?).to_digit(16);
-        let value = digit()? * 16 + digit()?;
-        decoded.push(u8::try_from(value).ok()?);
-    }
-    String::from_utf8(decoded).ok()
-}
-
 /// The first cause of a type, looking into wrapped I/O errors too.
 fn cause<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
@@ -435,93 +385,4 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
         next = cause.source();
     }
     words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(url: &str) -> HttpSettings<'_> {
-        HttpSettings {
-            url,
-            ca_file: None,
-            time_out: Duration::from_secs(5),
-            max_response_bytes: 1 << 20,
-        }
-    }
-
-    #[test]
-    fn addresses_are_https_or_this_machine() {
-        for good in [
-            "https://ais.example.com:9302/jderest",
-            "http://127.0.0.1:80/jderest",
-            "http://localhost:1/x",
-            "http://[::1]/",
-        ] {
-            assert!(Http::new(&settings(good)).is_ok(), "{good}");
-        }
-        for bad in [
-            "http://ais.example.com/jderest",
-            "ais.example.com",
-            "ftp://127.0.0.1/",
-            "https://user:geheim@ais.example.com/jderest",
-            "https://ais.example.com/jderest?token=geheim",
-            "https://user:geheim@ais exam/ple",
-            "http://127.0.0.1.example.com/",
-        ] {
-            let error = Http::new(&settings(bad)).unwrap_err();
-            assert_eq!(error.kind(), engine::Kind::Stop, "{bad}");
-            assert!(!error.to_string().contains("geheim"), "{error}");
-        }
-    }
-
-    #[test]
-    fn paths_are_appended_to_the_context_root() {
-        for base in ["https://ais.example.com/jderest", "https://ais.example.com/jderest/"] {
-            let http = Http::new(&settings(base)).unwrap();
-            assert_eq!(
-                http.url("v2/dataservice").as_str(),
-                "https://ais.example.com/jderest/v2/dataservice"
-            );
-        }
-    }
-
-    #[test]
-    fn quoted_words_hold_no_secret() {
-        let text = "login of SVC with pass+word= failed, see http://x/next?token=044%2Babc&rid=1 and pass%2Bword%3D";
-        let quoted = quote(text, &["pass+word="]);
-        assert!(!quoted.contains("pass") && !quoted.contains("044"), "{quoted}");
-        assert!(quoted.contains("login of SVC") && quoted.contains("&rid=1"), "{quoted}");
-        assert_eq!(quote(&"x".repeat(1000), &[]).chars().count(), LONGEST_QUOTE + 1);
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = DateTime::from_timestamp(1_795_170_600, 0);
-        assert_eq!(wait_of("7", now), Some(Duration::from_secs(7)));
-        let later = now.map(|t| (t + chrono::TimeDelta::seconds(90)).to_rfc2822()).unwrap();
-        assert_eq!(wait_of(&later, now), Some(Duration::from_secs(90)));
-        assert_eq!(wait_of("soon", now), None);
-    }
-
-    #[test]
-    fn durations_read_back_as_written() {
-        for (text, millis) in [("120s", 120_000), ("2m", 120_000), ("500ms", 500), ("1h", 3_600_000)] {
-            let time_out = TimeOut::try_from(text.to_owned()).unwrap();
-            assert_eq!(time_out.0, Duration::from_millis(millis));
-            assert_eq!(TimeOut::try_from(time_out.to_string()).unwrap(), time_out);
-        }
-        for text in ["", "120", "s", "0s", "-1s", "1 s", "99999999999999999999s"] {
-            assert!(TimeOut::try_from(text.to_owned()).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn encoded_text_decodes_to_itself() {
-        let token = "044+/=|ü &";
-        assert_eq!(percent_decode(&percent_encode(token)).as_deref(), Some(token));
-        assert_eq!(percent_decode("a+b%2B"), Some("a+b+".to_owned()));
-        assert_eq!(percent_decode("%zz"), None);
-        assert_eq!(percent_decode("%2"), None);
-    }
 }

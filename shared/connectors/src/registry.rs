@@ -145,3 +145,106 @@ impl Connectors for Registry {
         Ok(destination)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::ports::Secret;
+    use serde_json::json;
+
+    use super::*;
+
+    struct OneSecret;
+
+    #[async_trait]
+    impl Vault for OneSecret {
+        async fn secret(&self, name: &str) -> Result<Secret> {
+            if name != "acme/jde" {
+                return Err(Error::stop(format!("there is no secret `{name}`")));
+            }
+            let field = |name: &str| (name.to_owned(), "x".to_owned());
+            Ok(Secret::new(BTreeMap::from([field("username"), field("password")])))
+        }
+    }
+
+    struct Never;
+
+    impl Clock for Never {
+        fn now(&self) -> chrono::DateTime<chrono::Utc> {
+            chrono::DateTime::UNIX_EPOCH
+        }
+    }
+
+    fn registry() -> Registry {
+        let connections = json!({
+            "erp": {"jde": {"url": "https://ais.example.com/jderest", "secret": "acme/jde"}},
+            "old_erp": {"jde": {"url": "https://ais.example.com/jderest", "secret": "acme/old"}},
+            "plain_erp": {"jde": {"url": "http://ais.example.com/jderest", "secret": "acme/jde"}},
+            "file": {"sqlite": {"path": "warehouse.sqlite"}},
+        });
+        let connections: BTreeMap<String, ConnectionSettings> = serde_json::from_value(connections).unwrap();
+        let connections = connections
+            .into_iter()
+            .map(|(name, settings)| (ConnectionId::new(name), settings))
+            .collect();
+        Registry::new(Arc::new(OneSecret), Arc::new(Never)).with_tenant(TenantId::new("acme"), connections)
+    }
+
+    #[tokio::test]
+    async fn connections_are_opened_as_what_they_are() {
+        let (registry, acme) = (registry(), TenantId::new("acme"));
+        registry.source(&acme, &ConnectionId::new("erp")).await.unwrap();
+        let first = registry.destination(&acme, &ConnectionId::new("file")).await.unwrap();
+        let second = registry.destination(&acme, &ConnectionId::new("file")).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        let erp = registry
+            .secret_fingerprint(&acme, &ConnectionId::new("erp"))
+            .await
+            .unwrap();
+        assert!(!erp.is_empty());
+        assert_eq!(
+            registry
+                .secret_fingerprint(&acme, &ConnectionId::new("file"))
+                .await
+                .unwrap(),
+            ""
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_opened_says_why() {
+        let (registry, acme) = (registry(), TenantId::new("acme"));
+        for (tenant, connection, words) in [
+            ("other", "erp", "tenant `other` is not configured"),
+            ("acme", "erpp", "it has erp, file, old_erp, plain_erp"),
+            ("acme", "file", "connection `file`: sqlite is not read from"),
+            ("acme", "old_erp", "acme/old"),
+            (
+                "acme",
+                "plain_erp",
+                "connection `plain_erp`: `url` must begin with https",
+            ),
+        ] {
+            let opened = registry
+                .source(&TenantId::new(tenant), &ConnectionId::new(connection))
+                .await;
+            let error = opened.err().unwrap();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        let error = registry
+            .destination(&acme, &ConnectionId::new("erp"))
+            .await
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains("jde is not written to"), "{error}");
+    }
+
+    #[test]
+    fn a_connection_is_named_by_its_system() {
+        let both = json!({"jde": {"url": "u", "secret": "s"}, "sqlite": {"path": "p"}});
+        assert!(serde_json::from_value::<ConnectionSettings>(both).is_err());
+        let error = serde_json::from_value::<ConnectionSettings>(json!({"jdee": {}})).unwrap_err();
+        assert!(error.to_string().contains("`jde`"), "{error}");
+        let schema = serde_json::to_string(&schemars::schema_for!(ConnectionSettings)).unwrap();
+        assert!(schema.contains("AIS Server") && schema.contains("sqlite"));
+    }
+}

@@ -17,9 +17,11 @@ use crate::model::table::TableSpec;
 #[serde(deny_unknown_fields)]
 pub struct UpdatedSpec {
     /// Source column that holds the date of the last change, such as `UPMJ`.
+    #[schemars(example = &"UPMJ")]
     pub date: String,
     /// Source column that holds the time of the last change, such as `UPMT` or `TDAY`, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"UPMT")]
     pub time: Option<String>,
 }
 
@@ -28,8 +30,10 @@ pub struct UpdatedSpec {
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// Source column.
+    #[schemars(example = &"AT1")]
     pub column: String,
     /// One of these values.
+    #[schemars(example = ["V"])]
     pub equals: Vec<String>,
 }
 

@@ -36,6 +36,7 @@ pub struct World {
     dir: TempDir,
     zone: Tz,
     settings: RefCell<Tenant>,
+    environment: RefCell<BTreeMap<String, String>>,
     random: RefCell<Random>,
 }
 
@@ -87,6 +88,7 @@ impl World {
             dir,
             zone,
             settings: RefCell::new(tenant),
+            environment: RefCell::default(),
             random: RefCell::new(Random::new(7)),
         };
         world.write_tenant();
@@ -123,6 +125,11 @@ impl World {
     /// The password that the program finds in its environment; empty for none.
     pub fn password(&self, password: &str) {
         password.clone_into(&mut self.settings.borrow_mut().password);
+    }
+
+    /// A variable in the environment of every command from now on.
+    pub fn env(&self, name: &str, value: &str) {
+        self.environment.borrow_mut().insert(name.to_owned(), value.to_owned());
     }
 
     /// Adds a line to a sync of the tenant file, such as `page_size: 5`.
@@ -177,7 +184,8 @@ impl World {
             .env("ML_CONNECTOR_CONFIG", self.tenant_file())
             .env("ML_CONNECTOR_STATE", self.state())
             .env("ML_CONNECTOR_SECRET_JDE_USERNAME", "SVCREAD")
-            .env("ML_CONNECTOR_SECRET_JDE_PASSWORD", &tenant.password);
+            .env("ML_CONNECTOR_SECRET_JDE_PASSWORD", &tenant.password)
+            .envs(self.environment.borrow().iter());
         if let Warehouse::Postgres(postgres) = &self.warehouse
             && let Some(password) = &postgres.password
         {

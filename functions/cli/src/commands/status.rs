@@ -44,9 +44,18 @@ async fn look(setup: &Setup, syncs: &[SyncId]) -> anyhow::Result<Status> {
     let mut connections = Vec::new();
     for connection in setup.connections() {
         let stopped = setup.stopped(&connection).await;
-        connections.push(ConnectionStatus { connection: connection.to_string(), stopped });
+        connections.push(ConnectionStatus {
+            connection: connection.to_string(),
+            stopped,
+        });
     }
-    let mut status = Status { tenant: setup.tenant.to_string(), queued, syncs: rows, connections, next: Vec::new() };
+    let mut status = Status {
+        tenant: setup.tenant.to_string(),
+        queued,
+        syncs: rows,
+        connections,
+        next: Vec::new(),
+    };
     status.next = status.next_steps();
     Ok(status)
 }
@@ -56,8 +65,15 @@ async fn sync_status(setup: &Setup, sync: &SyncId, now: DateTime<Utc>) -> anyhow
     let state = store.sync(sync).await?;
     let last = store.runs(sync, 1).await?.pop();
     let (rejected, waiting) = store.held_count(sync).await?;
-    let waiting_only = HeldFilter { waiting: Some(true), ..HeldFilter::default() };
-    let waits = if waiting > 0 { held::waiters(&held::all(store, sync, &waiting_only).await?) } else { Vec::new() };
+    let waiting_only = HeldFilter {
+        waiting: Some(true),
+        ..HeldFilter::default()
+    };
+    let waits = if waiting > 0 {
+        held::waiters(&held::all(store, sync, &waiting_only).await?)
+    } else {
+        Vec::new()
+    };
     // The newest run may be one over chosen records, which compares nothing.
     let proof = store.runs(sync, 20).await?.into_iter().find_map(|run| run.proof);
     Ok(SyncStatus {
@@ -139,9 +155,23 @@ impl Status {
         if self.queued > 0 {
             next.push("work is left in the queues: `run` finishes it, unless another process is at it now".to_owned());
         }
-        for connection in self.connections.iter().filter(|connection| connection.stopped.is_some()) {
+        for connection in self
+            .connections
+            .iter()
+            .filter(|connection| connection.stopped.is_some())
+        {
             let name = &connection.connection;
-            next.push(format!("set the right secret for connection `{name}`, then `check --restart`"));
+            next.push(format!(
+                "set the right secret for connection `{name}`; was it right, `check --restart`"
+            ));
+        }
+        let paused = self.names(|sync| sync.paused.is_some());
+        if !paused.is_empty() {
+            next.push(format!("mend why they are paused, then `run {}`", paused.join(" ")));
+        }
+        let never_run = self.names(|sync| sync.is_new() && sync.paused.is_none());
+        if !never_run.is_empty() {
+            next.push(format!("run what has not been run: `run {}`", never_run.join(" ")));
         }
         for sync in &self.syncs {
             next.extend(sync.next_step());
@@ -151,21 +181,40 @@ impl Status {
         }
         next
     }
+
+    fn names(&self, which: impl Fn(&SyncStatus) -> bool) -> Vec<&str> {
+        self.syncs
+            .iter()
+            .filter(|sync| which(sync))
+            .map(|sync| sync.sync.as_str())
+            .collect()
+    }
 }
 
 impl SyncStatus {
+    fn is_new(&self) -> bool {
+        self.last_run.is_none() && self.complete_up_to.is_none()
+    }
+
+    fn state(&self) -> &str {
+        match (&self.paused, &self.last_run) {
+            (Some(_), _) => "paused",
+            (None, Some(run)) => &run.state,
+            (None, None) => "never run",
+        }
+    }
+
     fn next_step(&self) -> Vec<String> {
         let name = &self.sync;
         let mut next = Vec::new();
-        match &self.last_run {
-            None if self.complete_up_to.is_none() => next.push(format!("{name} has not been run: `run {name}`")),
-            Some(last) if !matches!(last.state.as_str(), "complete" | "reading" | "loading" | "closing") => {
-                next.push(format!("mend why {name} is {}, then `run {name}`", last.state));
-            }
-            _ => {}
+        let state = self.state();
+        if matches!(state, "failed" | "incomplete" | "abandoned" | "unbalanced") {
+            next.push(format!("mend why {name} is {state}, then `run {name}`"));
         }
         if self.agrees == Some(false) {
-            next.push(format!("{name} does not agree with its source: `run {name} --full` reads everything again"));
+            next.push(format!(
+                "{name} does not agree with its source: `run {name} --full` reads everything again"
+            ));
         }
         if self.rejected > 0 {
             next.push(format!("look at what {name} refused: `rejects {name}`"));
@@ -197,9 +246,10 @@ impl Answer for Status {
             columns.row([
                 sync.sync.clone(),
                 time_or_dash(sync.complete_up_to),
-                sync.lag_seconds.map_or_else(|| "-".to_owned(), |s| span(chrono::TimeDelta::seconds(s))),
+                sync.lag_seconds
+                    .map_or_else(|| "-".to_owned(), |s| span(chrono::TimeDelta::seconds(s))),
                 last.map_or_else(|| "-".to_owned(), |run| time(run.started_at)),
-                last.map_or("never run", |run| run.state.as_str()).to_owned(),
+                sync.state().to_owned(),
                 last.map_or_else(|| "-".to_owned(), |run| number(run.counts.polled)),
                 number(sync.rejected),
                 number(sync.waiting),
@@ -221,11 +271,25 @@ impl Status {
             let why = connection.stopped.iter();
             problems.extend(why.map(|why| format!("connection `{}` is stopped: {why}", connection.connection)));
         }
+        // What stops one sync often stops all of its connection, and is said once.
+        let mut paused: Vec<(&str, Vec<&str>)> = Vec::new();
+        for sync in &self.syncs {
+            let Some(why) = &sync.paused else { continue };
+            match paused.iter_mut().find(|(known, _)| known == why) {
+                Some((_, syncs)) => syncs.push(&sync.sync),
+                None => paused.push((why, vec![&sync.sync])),
+            }
+        }
+        problems.extend(
+            paused
+                .into_iter()
+                .map(|(why, syncs)| format!("paused: {}: {why}", syncs.join(", "))),
+        );
         for sync in &self.syncs {
             let name = &sync.sync;
-            problems.extend(sync.paused.iter().map(|why| format!("{name} is paused: {why}")));
             if let Some(last) = &sync.last_run {
-                problems.extend(last.why.iter().map(|why| format!("{name} is {}: {why}", last.state)));
+                let why = last.why.iter().filter(|why| sync.paused.as_ref() != Some(why));
+                problems.extend(why.map(|why| format!("{name} is {}: {why}", last.state)));
                 problems.extend(last.warnings.iter().map(|warning| format!("{name}: {warning}")));
             }
             if sync.agrees == Some(false) {
@@ -262,89 +326,4 @@ fn section(heading: &str, lines: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(minute: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_795_262_400 + minute * 60, 0).unwrap()
-    }
-
-    fn sync(name: &str) -> SyncStatus {
-        SyncStatus {
-            sync: name.to_owned(),
-            integration: "jde-looker".to_owned(),
-            complete_up_to: Some(at(0)),
-            lag_seconds: Some(300),
-            last_run: Some(LastRun {
-                run: "r1".to_owned(),
-                reason: Reason::Manual,
-                state: "complete".to_owned(),
-                why: None,
-                started_at: at(1),
-                ended_at: Some(at(2)),
-                counts: Counts { polled: 1_200, inserted: 1_200, ..Counts::default() },
-                warnings: Vec::new(),
-            }),
-            rejected: 0,
-            waiting: 0,
-            waits: Vec::new(),
-            agrees: Some(true),
-            note: None,
-            paused: None,
-        }
-    }
-
-    fn status(syncs: Vec<SyncStatus>, stopped: Option<&str>) -> Status {
-        let connections =
-            vec![ConnectionStatus { connection: "jde".to_owned(), stopped: stopped.map(ToOwned::to_owned) }];
-        let mut status = Status { tenant: "acme".to_owned(), queued: 0, syncs, connections, next: Vec::new() };
-        status.next = status.next_steps();
-        status
-    }
-
-    #[test]
-    fn a_status_without_problems_is_a_table_and_one_line() {
-        assert_eq!(
-            status(vec![sync("suppliers")], None).text(),
-            "\
-sync       complete up to (UTC)  behind  last run (UTC)       state     read  rejected  waiting  agrees
-suppliers  2026-11-21 12:00:00   5 min   2026-11-21 12:01:00  complete  1,200         0        0  yes
-
-next:
-  nothing; `run` moves what has changed since
-"
-            .replace("complete  1,200", "complete  1,200")
-            .replace("state     read", "state      read")
-        );
-    }
-
-    #[test]
-    fn problems_say_what_to_do_next() {
-        let mut invoices = sync("ap_invoices");
-        invoices.rejected = 2;
-        invoices.waiting = 1;
-        invoices.waits = vec![Waiters {
-            for_stream: "suppliers".to_owned(),
-            records: 1,
-            since: at(1),
-            example: "7|PV|00001|001".to_owned(),
-            example_waits_for: "4711".to_owned(),
-        }];
-        let text = status(vec![invoices], Some("the password was refused")).text();
-        let (_, below) = text.split_once("\n\n").unwrap();
-        assert_eq!(
-            below,
-            "\
-problems:
-  connection `jde` is stopped: the password was refused
-
-waiting:
-  ap_invoices: 1 record waits for suppliers since 2026-11-21 12:01:00, such as 7|PV|00001|001 for 4711
-
-next:
-  set the right secret for connection `jde`, then `check --restart`
-  look at what ap_invoices refused: `rejects ap_invoices`
-"
-        );
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! Invariant: a user and password that were refused are not sent again by this instance, and nothing here prints them.
 
 use std::fmt;
+use std::time::Duration;
 
 use engine::ports::Secret;
 use engine::{Error, Result};
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::JdeSettings;
 use super::refusal::{Call, Failure};
 use crate::http::{Answer, Http};
+
+/// A log-out is not worth waiting for longer.
+const LOG_OUT_TIME_OUT: Duration = Duration::from_secs(10);
 
 /// User and password of the service user. Never printed.
 #[derive(Clone)]
@@ -155,7 +159,8 @@ pub(super) async fn log_out(http: &Http, settings: &JdeSettings, token: &str) {
     let Ok(request) = post(http, settings, "tokenrequest/logout", &body) else {
         return;
     };
-    match http.send(with_token(request, settings, token)).await {
+    let request = with_token(request, settings, token).timeout(LOG_OUT_TIME_OUT.min(settings.time_out.0));
+    match http.send(request).await {
         // 444 says that the token is dead already.
         Ok(answer) if matches!(answer.status, 200 | 444) => {}
         Ok(answer) => tracing::debug!(host = %http.host(), status = answer.status, "log-out was refused"),
@@ -189,14 +194,13 @@ pub(super) fn with_token(
     settings: &JdeSettings,
     token: &str,
 ) -> reqwest::RequestBuilder {
-    let sensitive = |value: &str| {
-        let mut value = reqwest::header::HeaderValue::from_str(value).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    };
     let request = request.header("jde-AIS-Auth-Device", &settings.device_name);
-    match sensitive(token) {
-        Some(token) => request.header("jde-AIS-Auth", token),
-        None => request,
+    match reqwest::header::HeaderValue::from_str(token) {
+        Ok(mut token) => {
+            token.set_sensitive(true);
+            request.header("jde-AIS-Auth", token)
+        }
+        // A token that no header can hold fails when the request is built.
+        Err(_) => request.header("jde-AIS-Auth", "\n"),
     }
 }

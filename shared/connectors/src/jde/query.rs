@@ -3,11 +3,16 @@
 //! Invariant: every group of a query carries the whole window and filter, and groups are joined by OR only, so that it
 //! does not matter in which order a server evaluates them. Nothing here compares keys: only the server knows its order.
 
+mod body;
+
 use chrono::{Days, NaiveDate, TimeDelta};
 use engine::model::window::Window;
 use engine::plan::StreamSpec;
 use engine::{Error, Result};
 use serde::{Deserialize, Serialize};
+
+use body::{Aggregation, Condition, CurrencyProcessing, Function, Group, GroupQuery, OrderBy, Query};
+pub(super) use body::{DataRequest, Literal};
 
 use super::dates::{DateWriter, cell_date};
 use super::{JdeSettings, Paging};
@@ -23,122 +28,6 @@ pub(super) struct At {
     /// Pages so far, for reads that follow links.
     #[serde(default)]
     pub(super) page: u32,
-}
-
-/// A data request, as `POST …/dataservice` takes it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct DataRequest {
-    target_name: String,
-    target_type: &'static str,
-    data_service_type: &'static str,
-    /// Without it no find is pressed and no rows come.
-    find_on_entry: &'static str,
-    /// The default of v1 is VERSION1, so it is always sent.
-    output_type: &'static str,
-    alias_naming: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_page_size: Option<String>,
-    #[serde(rename = "returnControlIDs", skip_serializing_if = "Option::is_none")]
-    return_control_ids: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    enable_next_page_processing: Option<bool>,
-    /// At most 1000 ms switches off that the server fetches ahead by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_page_time_interval: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    query: Option<Query>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aggregation: Option<Aggregation>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Query {
-    auto_find: bool,
-    match_type: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    condition: Vec<Condition>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    complex_query: Vec<Group>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Group {
-    and_or: &'static str,
-    query: GroupQuery,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct GroupQuery {
-    match_type: &'static str,
-    condition: Vec<Condition>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Condition {
-    control_id: String,
-    operator: &'static str,
-    value: Vec<Literal>,
-}
-
-/// A value of a condition. All contents are strings, numbers included.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Literal {
-    content: String,
-    special_value_id: &'static str,
-}
-
-impl Literal {
-    /// A value as it stands.
-    pub(super) fn text(content: &str) -> Self {
-        Self::special(content, "LITERAL")
-    }
-
-    /// A value that the server works out, such as `TODAY_MINUS_DAY`.
-    pub(super) fn special(content: &str, id: &'static str) -> Self {
-        Self {
-            content: content.to_owned(),
-            special_value_id: id,
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Aggregation {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    aggregations: Vec<Function>,
-    /// Ordering stands here for BROWSE too; a key of the same name at the top is ignored by the server.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    order_by: Vec<OrderBy>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    currency_processing: Option<CurrencyProcessing>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Function {
-    aggregation: &'static str,
-    column: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct OrderBy {
-    column: String,
-    direction: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CurrencyProcessing {
-    #[serde(rename = "type")]
-    kind: String,
-    key_cols: Vec<String>,
-    currency_cols: Vec<String>,
 }
 
 /// A request for rows.

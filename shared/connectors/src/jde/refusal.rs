@@ -36,9 +36,8 @@ impl From<String> for Problem {
     }
 }
 
-impl<'de> Deserialize<'de> for Problem {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
+impl From<&serde_json::Value> for Problem {
+    fn from(value: &serde_json::Value) -> Self {
         let names = ["TITLE", "DESC", "CODE", "title", "desc", "message"];
         let mut words: Vec<_> = names
             .iter()
@@ -46,10 +45,27 @@ impl<'de> Deserialize<'de> for Problem {
             .map(str::trim)
             .collect();
         words.dedup();
-        Ok(Self(if words.is_empty() {
-            value.to_string()
-        } else {
-            words.join(": ")
+        match value.as_str() {
+            Some(words) => Self(words.trim().to_owned()),
+            None if words.is_empty() => Self(value.to_string()),
+            None => Self(words.join(": ")),
+        }
+    }
+}
+
+/// The value of `sysErrors`, `errors` or `error`: a list, or one, or nothing in any of its forms.
+#[derive(Debug, Default)]
+pub(super) struct Problems(pub(super) Vec<Problem>);
+
+impl<'de> Deserialize<'de> for Problems {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde_json::Value;
+        Ok(Self(match Value::deserialize(deserializer)? {
+            Value::Array(list) => list.iter().map(Problem::from).collect(),
+            Value::Null | Value::Bool(false) => Vec::new(),
+            Value::Object(none) if none.is_empty() => Vec::new(),
+            Value::String(none) if none.trim().is_empty() => Vec::new(),
+            one => vec![Problem::from(&one)],
         }))
     }
 }
@@ -74,7 +90,7 @@ struct ServiceError {
     #[serde(rename = "userDefinedErrorText")]
     user_text: Option<String>,
     #[serde(rename = "sysErrors")]
-    sys_errors: Option<Vec<Problem>>,
+    sys_errors: Problems,
 }
 
 /// The circumstances of a call.
@@ -253,7 +269,7 @@ impl ServiceError {
     fn words(&self) -> Option<String> {
         let texts = [&self.message, &self.error_text, &self.user_text];
         let mut texts: Vec<_> = texts.into_iter().flatten().map(|text| text.trim().to_owned()).collect();
-        texts.extend(self.sys_errors.iter().flatten().map(|problem| problem.0.clone()));
+        texts.extend(self.sys_errors.0.iter().map(|problem| problem.0.clone()));
         texts.retain(|text| !text.is_empty());
         texts.dedup();
         (!texts.is_empty()).then(|| texts.join("; "))

@@ -8,7 +8,7 @@ use engine::model::decimal::Decimal;
 use serde_json::value::RawValue;
 
 use super::decode::damaged;
-use super::refusal::{Failure, Problem, report};
+use super::refusal::{Failure, Problem, Problems, report};
 
 type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
@@ -66,22 +66,12 @@ pub(super) fn sum(text: &str, object: &str, column: &str) -> Result<Decimal, Fai
 fn data<'a>(text: &'a str, object: &str) -> Result<Members<'a>, Failure> {
     let read = |text: &'a str| serde_json::from_str::<Members<'a>>(text).map_err(|e| damaged(object, &e));
     let answer = read(text)?;
-    let mut problems = Vec::new();
-    for name in ["sysErrors", "errors"] {
-        let listed = answer
-            .get(name)
-            .and_then(|raw| serde_json::from_str::<Vec<Problem>>(raw.get()).ok());
-        problems.extend(listed.unwrap_or_default());
-    }
-    for name in ["message", "exception"] {
-        problems.extend(
-            answer
-                .get(name)
-                .map(|raw| plain(raw))
-                .filter(|words| words != "null")
-                .map(Problem::from),
-        );
-    }
+    let problems_in = |members: &Members<'_>, name: &str| -> Vec<Problem> {
+        let raw = members.get(name).map(|raw| serde_json::from_str::<Problems>(raw.get()));
+        raw.and_then(Result::ok).unwrap_or_default().0
+    };
+    let names = ["sysErrors", "errors", "message", "exception"];
+    let problems: Vec<_> = names.iter().flat_map(|name| problems_in(&answer, name)).collect();
     report(&problems)?;
     let missing = || {
         Error::stop(format!(
@@ -93,10 +83,7 @@ fn data<'a>(text: &'a str, object: &str) -> Result<Members<'a>, Failure> {
         .find(|(name, _)| name.starts_with("ds_"))
         .map(|(_, raw)| raw.get());
     let members = read(found.ok_or_else(missing)?)?;
-    if let Some(error) = members.get("error").filter(|raw| raw.get() != "null") {
-        let problem: Problem = serde_json::from_str(error.get()).map_err(|e| damaged(object, &e))?;
-        report(&[problem])?;
-    }
+    report(&problems_in(&members, "error"))?;
     Ok(members)
 }
 

@@ -46,7 +46,11 @@ pub(super) fn misfit(table: &TableSpec, position: usize, value: &Value<'_>) -> O
 
 /// The decimal at the scale of its column, unless that loses a digit or it has too many.
 pub(super) fn at_scale(decimal: Decimal, precision: u8, scale: u8) -> Option<Decimal> {
-    let exact = if decimal.scale() == scale { decimal } else { decimal.with_scale(scale)? };
+    let exact = if decimal.scale() == scale {
+        decimal
+    } else {
+        decimal.with_scale(scale)?
+    };
     (exact.units().unsigned_abs() < *POWERS.get(usize::from(precision))?).then_some(exact)
 }
 
@@ -103,7 +107,15 @@ mod tests {
             nullable: true,
             description: String::new(),
         };
-        misfit(&column, false, &value)
+        let table = TableSpec {
+            name: "t".into(),
+            description: String::new(),
+            columns: vec![column],
+            key: vec![],
+            company: None,
+            source_system: String::new(),
+        };
+        misfit(&table, 0, &value)
     }
 
     #[test]

@@ -92,6 +92,9 @@ impl Row<'_, '_> {
         if self.key.as_bytes().contains(&0) {
             return Some("the key contains the character U+0000, which databases cannot keep in text".to_owned());
         }
-        self.cells.iter().enumerate().find_map(|(position, value)| misfit(table, position, value))
+        self.cells
+            .iter()
+            .enumerate()
+            .find_map(|(position, value)| misfit(table, position, value))
     }
 }

@@ -56,7 +56,7 @@ impl Document {
         let schema = SchemaGenerator::default().into_root_schema_for::<T>();
         let mut problems = Problems::default();
         for (path, message) in fields::unknown(schema.as_value(), &document.root) {
-            problems.push(document.problem(&path, message));
+            problems.push(document.name_problem(&path, message));
         }
         problems.or(())?;
         match serde_saphyr::from_str(text) {
@@ -65,25 +65,35 @@ impl Document {
         }
     }
 
-    /// A problem with a field. A path that leads nowhere is pointed at where it still led.
+    /// A problem with a field's value. A path that leads nowhere is pointed at where it still led.
     pub(super) fn problem(&self, path: &[String], message: impl Into<String>) -> Problem {
-        let place = self.walk(path).0;
-        Problem {
-            file: self.file.clone(),
-            place,
-            path: joined(path),
-            message: message.into(),
-        }
+        let (name, value, _) = self.walk(path);
+        self.at(value.unwrap_or(name), path, message.into())
+    }
+
+    /// A problem with a field's name.
+    pub(super) fn name_problem(&self, path: &[String], message: impl Into<String>) -> Problem {
+        self.at(self.walk(path).0, path, message.into())
     }
 
     /// Whether the file has this field.
     pub(super) fn has(&self, path: &[String]) -> bool {
-        self.walk(path).1 == path.len()
+        self.walk(path).2 == path.len()
     }
 
-    /// Where a path leads, and how many of its parts were found.
-    fn walk(&self, path: &[String]) -> (Place, usize) {
-        let (mut node, mut place) = (&self.root, self.root.place);
+    fn at(&self, place: Place, path: &[String], message: String) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            place,
+            path: path.join("."),
+            message,
+        }
+    }
+
+    /// Where a path leads: the place of its last name, that of its value where this is a single one, and how many of
+    /// its parts were found.
+    fn walk(&self, path: &[String]) -> (Place, Option<Place>, usize) {
+        let (mut node, mut name) = (&self.root, self.root.place);
         for (i, part) in path.iter().enumerate() {
             let found = match &node.content {
                 Content::Scalar => None,
@@ -98,17 +108,12 @@ impl Document {
                     .map(|field| (field.place, &field.value)),
             };
             match found {
-                Some(found) => (place, node) = found,
-                None => return (place, i),
+                Some(found) => (name, node) = found,
+                None => return (name, None, i),
             }
         }
-        // A single value is pointed at itself, a group of values at its name.
-        let place = if matches!(node.content, Content::Scalar) && node.place.line > 0 {
-            node.place
-        } else {
-            place
-        };
-        (place, path.len())
+        let value = matches!(node.content, Content::Scalar).then_some(node.place);
+        (name, value, path.len())
     }
 
     /// The path of the last field that begins at or before a place.
@@ -139,38 +144,52 @@ impl Document {
             line: usize::try_from(location.line()).unwrap_or_default(),
             column: usize::try_from(location.column()).unwrap_or_default(),
         });
-        let message = match error {
-            YamlError::SerdeMissingField { field, .. } => format!("`{field}` is missing: add it"),
-            YamlError::SerdeInvalidType {
-                unexpected, expected, ..
+        let mut path = self.path_at(place);
+        match error {
+            YamlError::SerdeMissingField { field, .. } => {
+                path.pop();
+                path.push((*field).to_owned());
+                self.problem(&path, format!("`{field}` is missing: add it"))
             }
-            | YamlError::SerdeInvalidValue {
-                unexpected, expected, ..
-            } => {
-                format!("{unexpected} stands here, and {expected} is needed")
-            }
-            YamlError::SerdeUnknownVariant { variant, expected, .. } => {
-                format!(
-                    "`{variant}` is none of {}{}",
-                    expected.join(", "),
-                    super::nearest(variant, expected.iter().copied())
-                )
-            }
-            YamlError::DuplicateMappingKey { key: Some(key), .. } => format!("`{key}` stands here twice: keep one"),
-            YamlError::NullIntoString { .. } => "nothing stands here, and a text is needed".to_owned(),
-            other => UserMessageFormatter.format_message(other).escape_debug().to_string(),
-        };
-        Problem {
-            file: self.file.clone(),
-            place,
-            path: joined(&self.path_at(place)),
-            message,
+            YamlError::SerdeInvalidType { .. }
+            | YamlError::SerdeInvalidValue { .. }
+            | YamlError::SerdeUnknownVariant { .. } => self.problem(&path, words(error)),
+            _ => self.at(place, &path, words(error)),
         }
     }
 }
 
-fn joined(path: &[String]) -> String {
-    path.join(".")
+/// What is wrong, in words of the files.
+fn words(error: &YamlError) -> String {
+    match error {
+        YamlError::SerdeInvalidType {
+            unexpected, expected, ..
+        }
+        | YamlError::SerdeInvalidValue {
+            unexpected, expected, ..
+        } => {
+            format!("{unexpected} stands here, and {expected} is needed")
+        }
+        YamlError::SerdeUnknownVariant { variant, expected, .. } => {
+            let nearest = super::nearest(variant, expected.iter().copied());
+            format!("`{variant}` is none of {}{nearest}", expected.join(", "))
+        }
+        YamlError::DuplicateMappingKey { key: Some(key), .. } => format!("`{key}` stands here twice: keep one"),
+        YamlError::InvalidScalar { ty: "bool", .. } => "true or false is needed here".to_owned(),
+        YamlError::InvalidScalar { ty, .. } if ty.starts_with(['i', 'u']) => "a whole number is needed here".to_owned(),
+        YamlError::Unexpected { expected, .. } => format!("{} is needed here", named(expected)),
+        YamlError::NullIntoString { .. } => "nothing stands here, and a text is needed".to_owned(),
+        other => UserMessageFormatter.format_message(other).escape_debug().to_string(),
+    }
+}
+
+/// What the parser expected, in words of the files.
+fn named(expected: &str) -> &str {
+    match expected {
+        "mapping start" => "a group of fields",
+        "sequence start" => "a list",
+        other => other,
+    }
 }
 
 /// Reads the places. What is no YAML ends the reading; the parser proper then says what is wrong.

@@ -17,6 +17,8 @@ mod problem;
 mod resolve;
 mod syncs;
 mod tenant;
+#[cfg(test)]
+mod tests;
 
 pub use blueprint::{Blueprint, BlueprintFile, ReadSpec, SyncSpec, blueprint_schema};
 pub use document::Place;
@@ -28,8 +30,14 @@ pub use tenant::{ConnectionSpec, IntegrationSpec, SyncChange, Tenant, TenantFile
 
 /// The known name nearest to an unknown one, as `; did you mean …?`, or nothing.
 pub(crate) fn nearest<'n>(unknown: &str, known: impl Iterator<Item = &'n str>) -> String {
-    let best = known.map(|name| (strsim::normalized_damerau_levenshtein(unknown, name), name));
-    match best.max_by(|a, b| a.0.total_cmp(&b.0)) {
+    let likeness = |name: &str| {
+        let begins = unknown.len() >= 2 && name.starts_with(unknown);
+        strsim::normalized_damerau_levenshtein(unknown, name).max(if begins { 0.6 } else { 0.0 })
+    };
+    match known
+        .map(|name| (likeness(name), name))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+    {
         Some((likeness, name)) if likeness >= 0.5 => format!("; did you mean `{name}`?"),
         _ => String::new(),
     }

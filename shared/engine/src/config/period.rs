@@ -49,7 +49,7 @@ impl fmt::Display for Period {
         let seconds = self.0.as_secs();
         match [(86_400, 'd'), (3_600, 'h'), (60, 'm')]
             .iter()
-            .find(|(unit, _)| seconds > 0 && seconds % unit == 0)
+            .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit))
         {
             Some((unit, letter)) => write!(f, "{}{letter}", seconds / unit),
             None => write!(f, "{seconds}s"),

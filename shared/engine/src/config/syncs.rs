@@ -69,8 +69,7 @@ fn linked(spec: &SyncSpec) -> impl Iterator<Item = (Vec<&str>, &str, &[String])>
     let needs = spec
         .needs
         .iter()
-        .enumerate()
-        .map(|(_, need)| (vec!["needs"], need.stream.as_str(), need.key.as_slice()));
+        .map(|need| (vec!["needs"], need.stream.as_str(), need.key.as_slice()));
     let lookups = spec.columns.iter().filter_map(|(name, column)| {
         let lookup = column.lookup.as_ref()?;
         Some((
@@ -161,35 +160,33 @@ struct Syncs<'a, 'p> {
 impl<'a> Syncs<'a, '_> {
     /// A problem with a field of a sync, pointed at where the field was written: by the tenant, or in the blueprint.
     fn problem(&mut self, stream: &str, path: &[&str], message: impl Into<String>) {
-        let written = match path {
-            ["columns", column, ..] => vec!["columns", column],
-            [field, ..] => vec![*field],
-            [] => Vec::new(),
-        };
+        let (document, path) = self.written(stream, path);
+        self.problems.push(document.problem(&path, message));
+    }
+
+    fn written(&self, stream: &str, path: &[&str]) -> (&'a Document, Vec<String>) {
         let under = |prefix: &[&str], path: &[&str]| -> Vec<String> {
             prefix.iter().chain(path).map(|&part| part.to_owned()).collect()
         };
+        let written = match path {
+            ["columns", _, ..] => &path[..2],
+            _ => &path[..path.len().min(1)],
+        };
         let tenant = ["integrations", self.integration.integration.as_str(), "syncs", stream];
-        let by_tenant = self
-            .integration
-            .tenant_document
-            .filter(|document| document.has(&under(&tenant, &written)));
-        let problem = match by_tenant {
-            Some(document) => document.problem(&under(&tenant, path), message),
-            None => {
+        match self.integration.tenant_document {
+            Some(document) if document.has(&under(&tenant, written)) => (document, under(&tenant, path)),
+            _ => {
                 let read = if matches!(path, ["filter" | "page_size", ..]) {
                     &["read"] as &[_]
                 } else {
                     &[]
                 };
-                let prefix = [&["syncs", stream], read].concat();
-                self.integration
-                    .blueprint
-                    .document
-                    .problem(&under(&prefix, path), message)
+                (
+                    &self.integration.blueprint.document,
+                    under(&[&["syncs", stream], read].concat(), path),
+                )
             }
-        };
-        self.problems.push(problem);
+        }
     }
 
     /// Columns that the tenant leaves out: whether the rest still holds together.

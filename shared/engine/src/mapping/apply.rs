@@ -182,7 +182,7 @@ impl Column {
         }
         if let Some(codes) = &self.codes {
             let text = cell_text(cell);
-            let code = trimmed(&text, Trim::Both);
+            let code = trim(&text);
             if codes.is_null(code) {
                 return Ok(Value::Null);
             }
@@ -220,7 +220,7 @@ impl Column {
             return Err("is read from two columns, which only a timestamp is".to_owned());
         };
         let (date, time) = (cell_text(date), cell_text(time));
-        let date = date.trim_matches(' ');
+        let date = trim(&date);
         if self.codes.as_ref().is_some_and(|codes| codes.is_null(date)) {
             return Ok(Value::Null);
         }
@@ -230,7 +230,7 @@ impl Column {
                 Rule::Null | Rule::Keep => Ok(Value::Null),
             };
         }
-        let instant = dates::date_and_time(format, date, time.trim_matches(' '), zone)?;
+        let instant = dates::date_and_time(format, date, trim(&time), zone)?;
         Ok(instant.map_or(Value::Null, Value::Timestamp))
     }
 }

@@ -2,20 +2,16 @@
 
 use chrono_tz::Tz;
 use indexmap::{IndexMap, IndexSet};
-use serde::Serialize;
 
 use super::declare::{Blank, ColumnSpec, NeedSpec, Other};
 use super::expression::Expression;
 use super::format::Convert;
 use super::key::SourceKey;
-use super::{Mapping, constant};
+use super::{Mapping, constant, hash};
 use crate::model::decimal::Decimal;
 use crate::model::table::ColumnType;
 use crate::model::value::Value;
 use crate::plan::UpdatedSpec;
-
-/// Part of every hash: goes up when the same declaration begins to give other values.
-const RULES: u32 = 1;
 
 /// What a mapping is compiled from.
 #[derive(Debug, Clone, Copy)]
@@ -183,7 +179,7 @@ impl Compiler<'_> {
         });
         let source_key = SourceKey::new(declaration.source_key, &self.sources, &columns, &key);
         Mapping {
-            hash: hash(declaration),
+            hash: hash::declaration(declaration),
             sources: self.sources.iter().cloned().collect(),
             columns,
             key,
@@ -346,7 +342,7 @@ impl Compiler<'_> {
         if spec.nulls.is_none() && spec.values.is_none() {
             return None;
         }
-        let code = |text: &String| text.trim_matches(' ').to_owned();
+        let code = |text: &String| trim(text).to_owned();
         let nulls: Vec<_> = spec.nulls.iter().flatten().map(code).collect();
         let numeric = matches!(kind, ColumnType::Integer | ColumnType::Decimal { .. });
         let null_numbers = match numeric {
@@ -418,44 +414,4 @@ pub(crate) fn is_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
-/// The declaration without what does not change values: descriptions, and how things happen to be written.
-fn hash(declaration: &Declaration<'_>) -> String {
-    #[derive(Serialize)]
-    struct Content<'a> {
-        rules: u32,
-        columns: Vec<(&'a String, ColumnSpec)>,
-        key: &'a [String],
-        updated: Option<&'a UpdatedSpec>,
-        filter: Option<&'a str>,
-        needs: &'a [NeedSpec],
-        zone: &'a str,
-    }
-    let columns = declaration.columns.iter().map(|(name, spec)| {
-        let kind = spec.kind.as_ref().map(|kind| {
-            kind.parse()
-                .map_or_else(|_| kind.clone(), |k: ColumnType| k.to_string())
-        });
-        (
-            name,
-            ColumnSpec {
-                kind,
-                description: None,
-                ..spec.clone()
-            },
-        )
-    });
-    let content = Content {
-        rules: RULES,
-        columns: columns.collect(),
-        key: declaration.key,
-        updated: declaration.updated,
-        filter: declaration.filter,
-        needs: declaration.needs,
-        zone: declaration.zone.name(),
-    };
-    // Strings, lists and maps with text keys: nothing that JSON could refuse.
-    let content = serde_json::to_vec(&content).unwrap_or_default();
-    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&content))
 }

@@ -195,7 +195,7 @@ fn local_micros(local: NaiveDateTime, zone: &Zone) -> Option<i64> {
 fn whole_micros(time: NaiveTime) -> Option<i64> {
     let nanos = time.nanosecond();
     let micros = i64::from(time.num_seconds_from_midnight()) * MICROS + i64::from(nanos / 1000);
-    (nanos < 1_000_000_000 && nanos % 1000 == 0).then_some(micros)
+    (nanos < 1_000_000_000 && nanos.is_multiple_of(1000)).then_some(micros)
 }
 
 /// The zone of a source. A local time that occurs twice is the earlier one; one that is skipped is shifted forward by

@@ -15,8 +15,7 @@ use cel::context::VariableResolver;
 use cel::{Context, Env, ExecutionError, Program};
 
 use super::apply::Row;
-use super::number;
-use crate::model::decimal::Decimal;
+use super::{exact, number};
 use crate::model::value::Value;
 
 /// Longer expressions are programs, and belong elsewhere.
@@ -48,7 +47,7 @@ const EXACT: &str = "numbers with a fraction are text in expressions: calculate 
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
-    for (name, arguments, function) in DECIMAL_FUNCTIONS {
+    for (name, arguments, function) in exact::FUNCTIONS {
         // Refused only when a function of that name exists, which the tests would show.
         let _declared = env.add_overload(
             name,
@@ -319,75 +318,8 @@ impl VariableResolver for Columns<'_> {
                 Err(_) => CowVal::owned(CelString::from(number.as_ref())),
             },
             Value::Integer(int) => CowVal::owned(CelInt::from(*int)),
-            Value::Text(text) => CowVal::owned(CelString::from(text.trim_end_matches(' '))),
+            Value::Text(text) => CowVal::owned(CelString::from(trim_end(text))),
             other => CowVal::owned(CelString::from(other.to_text())),
         })
     }
-}
-
-type Function = cel::common::functions::Function;
-
-const DECIMAL_FUNCTIONS: [(&str, usize, Function); 5] = [
-    ("dec_add", 2, dec_add),
-    ("dec_sub", 2, dec_sub),
-    ("dec_mul", 2, dec_mul),
-    ("dec_neg", 1, dec_neg),
-    ("dec_cmp", 2, dec_cmp),
-];
-
-fn dec_add<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let [a, b] = decimals("dec_add", &arguments)?;
-    given("dec_add", a.plus(b))
-}
-
-fn dec_sub<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let [a, b] = decimals("dec_sub", &arguments)?;
-    given("dec_sub", a.plus(b.negated()))
-}
-
-fn dec_mul<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let [a, b] = decimals("dec_mul", &arguments)?;
-    given("dec_mul", a.times(b))
-}
-
-fn dec_neg<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let [a] = decimals("dec_neg", &arguments)?;
-    given("dec_neg", Ok(a.negated()))
-}
-
-fn dec_cmp<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let [a, b] = decimals("dec_cmp", &arguments)?;
-    let difference = a.plus(b.negated()).map_err(|error| failed("dec_cmp", error))?;
-    Ok(CowVal::owned(CelInt::from(difference.units().signum() as i64)))
-}
-
-fn decimals<const N: usize>(function: &str, arguments: &[CowVal<'_, '_>]) -> Result<[Decimal; N], ExecutionError> {
-    let mut decimals = [Decimal::default(); N];
-    for (decimal, argument) in decimals.iter_mut().zip(arguments) {
-        *decimal = if let Some(int) = argument.downcast_ref::<CelInt>() {
-            Decimal::new(i128::from(*int.inner()), 0)
-        } else if let Some(text) = argument.downcast_ref::<CelString<'_>>() {
-            Decimal::parse(text.inner().trim_matches(' ')).map_err(|error| failed(function, error))?
-        } else if argument.downcast_ref::<CelNull>().is_some() {
-            return Err(failed(
-                function,
-                "gets null: say what no value means, such as AG == null ? '0' : AG",
-            ));
-        } else {
-            return Err(failed(
-                function,
-                "takes whole numbers and decimals written as text, such as '1.50'",
-            ));
-        };
-    }
-    Ok(decimals)
-}
-
-fn given<'b, 'v>(function: &str, decimal: crate::error::Result<Decimal>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let decimal = decimal.map_err(|error| failed(function, error))?;
-    Ok(CowVal::owned(CelString::from(decimal.to_string())))
-}
-
-fn failed(function: &str, why: impl ToString) -> ExecutionError {
-    ExecutionError::function_error(function, why)
 }

@@ -1,8 +1,16 @@
-//! Content hashes: equal exactly when the mapped cells are equal.
+//! Hashes: of a mapping's declaration, and of a mapped row's content, equal exactly when the cells are equal.
 
+use serde::Serialize;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use super::compile::Declaration;
+use super::declare::{ColumnSpec, NeedSpec};
+use crate::model::table::ColumnType;
 use crate::model::value::Value;
+use crate::plan::UpdatedSpec;
+
+/// Part of every declaration's hash: goes up when the same declaration begins to give other values.
+const RULES: u32 = 1;
 
 /// Nearly every row fits, and is hashed in one go.
 const ROOM: usize = 1024;
@@ -81,4 +89,44 @@ impl Form {
             }
         }
     }
+}
+
+/// The declaration without what does not change values: descriptions, and how things happen to be written.
+pub(super) fn declaration(declaration: &Declaration<'_>) -> String {
+    #[derive(Serialize)]
+    struct Content<'a> {
+        rules: u32,
+        columns: Vec<(&'a String, ColumnSpec)>,
+        key: &'a [String],
+        updated: Option<&'a UpdatedSpec>,
+        filter: Option<&'a str>,
+        needs: &'a [NeedSpec],
+        zone: &'a str,
+    }
+    let columns = declaration.columns.iter().map(|(name, spec)| {
+        let kind = spec.kind.as_ref().map(|kind| {
+            kind.parse()
+                .map_or_else(|_| kind.clone(), |k: ColumnType| k.to_string())
+        });
+        (
+            name,
+            ColumnSpec {
+                kind,
+                description: None,
+                ..spec.clone()
+            },
+        )
+    });
+    let content = Content {
+        rules: RULES,
+        columns: columns.collect(),
+        key: declaration.key,
+        updated: declaration.updated,
+        filter: declaration.filter,
+        needs: declaration.needs,
+        zone: declaration.zone.name(),
+    };
+    // Strings, lists and maps with text keys: nothing that JSON could refuse.
+    let content = serde_json::to_vec(&content).unwrap_or_default();
+    format!("{:032x}", xxh3_128(&content))
 }

@@ -11,6 +11,7 @@ mod compile;
 mod convert;
 mod dates;
 mod declare;
+mod exact;
 mod expression;
 mod format;
 mod hash;

@@ -5,6 +5,17 @@ use crate::model::decimal::{Decimal, MAX_DIGITS};
 /// A plain number of at most this many digits is read without the exact but slower arithmetic.
 const FAST_DIGITS: usize = 18;
 
+/// Powers of ten by which a number of [`FAST_DIGITS`] is multiplied without overflowing.
+const FAST_POWERS: [i128; 20] = {
+    let mut powers = [1; 20];
+    let mut i = 1;
+    while i < powers.len() {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
 /// Reads a whole number; `implied` digits at its end stand behind the point and have to be zero.
 pub(super) fn integer(text: &str, implied: u8) -> Result<i64, String> {
     if implied == 0
@@ -23,7 +34,16 @@ pub(super) fn integer(text: &str, implied: u8) -> Result<i64, String> {
 /// Reads a decimal and gives it the declared scale; nothing is rounded. `limit` is 10 to the power of `precision`.
 pub(super) fn decimal(text: &str, precision: u8, scale: u8, implied: u8, limit: u128) -> Result<Decimal, String> {
     let read = match fast(text) {
-        Some((units, digits)) => Decimal::new(i128::from(units), digits).shifted(implied),
+        Some((units, digits)) => {
+            let behind = digits + implied;
+            if behind <= scale && usize::from(scale - behind) < FAST_POWERS.len() {
+                let units = i128::from(units) * FAST_POWERS[usize::from(scale - behind)];
+                if units.unsigned_abs() < limit {
+                    return Ok(Decimal::new(units, scale));
+                }
+            }
+            Decimal::new(i128::from(units), behind)
+        }
         None => read(text, implied)?,
     };
     match read.with_scale(scale) {
@@ -179,6 +199,17 @@ mod tests {
             if let Some((units, scale)) = fast(&text) {
                 prop_assert_eq!(Decimal::parse(&text).ok(), Some(Decimal::new(i128::from(units), scale)));
             }
+        }
+
+        #[test]
+        fn the_fast_way_to_a_scale_and_the_exact_way_agree(
+            text in "-?[0-9]{1,18}|-?[0-9]{1,10}\\.[0-9]{1,7}",
+            scale in 0_u8..=38,
+            implied in 0_u8..=6,
+        ) {
+            let exact = Decimal::parse(&text).unwrap().shifted(implied).with_scale(scale);
+            let exact = exact.filter(|decimal| decimal.digits() <= 38);
+            prop_assert_eq!(decimal(&text, 38, scale, implied, 10_u128.pow(38)).ok(), exact);
         }
 
         #[test]

@@ -4,6 +4,7 @@ use engine::Kind;
 use engine::model::rows::RowsWriter;
 use engine::model::value::Value;
 use engine::plan::StreamSpec;
+use proptest::prelude::*;
 
 use super::fixture::{Row, invoices, rows, texts};
 use crate::jde::decode::{Grid, Layout, grid};
@@ -211,4 +212,46 @@ fn errors_inside_an_answer_are_errors() {
 fn a_page_that_promises_more_and_holds_nothing_is_an_error() {
     let text = answer("", 0).replace(r#""moreRecords":false"#, r#""moreRecords":true"#);
     assert!(error(&stream(&["DOC"]), &text).is_later());
+}
+
+fn any_cell() -> impl Strategy<Value = (String, Value<'static>)> {
+    prop_oneof![
+        Just(("null".to_owned(), Value::Null)),
+        any::<bool>().prop_map(|b| (b.to_string(), Value::Bool(b))),
+        "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,2})?"
+            .prop_map(|n| (n.clone(), Value::Number(n.into()))),
+        any::<String>().prop_map(|t| (serde_json::to_string(&t).unwrap(), Value::Text(t.into()))),
+        "[ -!#-\\[\\]-~]{0,40}".prop_map(|t| (format!("\"{t}\""), Value::Text(t.into()))),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn rows_of_any_cells_in_any_order_come_as_they_are(
+        cells in prop::collection::vec(prop::collection::vec(any_cell(), 3), 0..12),
+        turns in prop::collection::vec(0..3_usize, 12),
+        blank in "[ \n\t]{0,2}",
+    ) {
+        let stream = stream(&["DOC", "AG", "RMK"]);
+        let names = ["F0411_DOC", "F0411_AG", "F0411_RMK"];
+        let mut rowset = Vec::new();
+        for (row, turn) in cells.iter().zip(&turns) {
+            let member = |at: usize| format!("{blank}\"{}\"{blank}:{blank}{}{blank}", names[at], row[at].0);
+            let members: Vec<_> = (0..3).map(|at| member((at + turn) % 3)).collect();
+            rowset.push(format!("{blank}{{{}}}", members.join(",")));
+        }
+        let (rows, _) = decode(&stream, 1 << 20, &answer(&rowset.join(","), rowset.len())).unwrap();
+        let wanted: Vec<Row> = cells.iter().map(|row| row.iter().map(|(_, value)| value.clone()).collect()).collect();
+        prop_assert_eq!(rows, wanted);
+    }
+
+    #[test]
+    fn damaged_answers_are_errors_and_never_panics(at in 0..500_usize, byte in 0..128_u8) {
+        let whole = answer(r#"{"F0411_DOC":1,"F0411_RMK":"a"},{"F0411_DOC":2,"F0411_RMK":"b"}"#, 2);
+        let mut bytes = whole.into_bytes();
+        let place = at % bytes.len();
+        bytes[place] = byte;
+        let text = String::from_utf8(bytes).unwrap();
+        let _decoded = decode(&stream(&["DOC", "RMK"]), 1 << 20, &text).is_ok();
+    }
 }

@@ -341,7 +341,8 @@ async fn chosen_records_come_in_calls_of_fifty() {
     let rows = read_all(&source, &invoices(), What::Keys(&keys)).await.unwrap();
     let mut found = keys_of(&rows, 5);
     let mut wanted: Vec<_> = all.iter().step_by(3).cloned().collect();
-    (found.sort(), wanted.sort());
+    found.sort();
+    wanted.sort();
     assert_eq!(found, wanted);
     assert_eq!(server.count_calls("dataservice"), keys.len().div_ceil(50));
     assert_eq!(

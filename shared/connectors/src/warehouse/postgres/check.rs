@@ -118,8 +118,7 @@ async fn try_table(
                 (&0_i32, Type::INT4),
                 (&Timestamp(0), Type::TIMESTAMPTZ),
                 (&false, Type::BOOL),
-                (&0_i32, Type::INT4),
-                (&0_i32, Type::INT4),
+                (&None::<&[i32]>, Type::INT4_ARRAY),
                 (&table.source_system, Type::TEXT),
             ],
         )

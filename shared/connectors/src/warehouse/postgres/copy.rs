@@ -149,7 +149,11 @@ fn put_numeric(bytes: &mut Vec<u8>, decimal: Decimal) {
     }
     // Zeros at the low end are not sent: the scale implies them.
     let zeros = groups[..used].iter().take_while(|group| **group == 0).count();
-    let weight = if zeros == used { 0 } else { used as i16 - fraction_groups as i16 - 1 };
+    let weight = if zeros == used {
+        0
+    } else {
+        used as i16 - fraction_groups as i16 - 1
+    };
     let count = used - zeros;
     let sign: u16 = if decimal.units() < 0 { 0x4000 } else { 0 };
     let mut field = [0_u8; 12 + 2 * 11];

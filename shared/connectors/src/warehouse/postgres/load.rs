@@ -1,5 +1,7 @@
 //! Writes one batch in one transaction: ledger row, staging table, COPY, merge, outcomes.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use engine::model::audit::Outcome;
 use engine::model::batch::MappedBatch;
@@ -45,13 +47,6 @@ impl Staged {
         let at = guess.or_else(|| self.positions.binary_search_by_key(&seq, |(seq, _)| *seq).ok())?;
         self.written.get_mut(self.positions[at].1)
     }
-
-    fn reject(&mut self, at: usize, reason: String) {
-        self.written[self.positions[at].1] = Written {
-            outcome: Outcome::Rejected,
-            reason: Some(reason),
-        };
-    }
 }
 
 /// Loads a batch, or returns what the ledger knows of it. `begin` opens the transaction.
@@ -64,33 +59,33 @@ pub(super) async fn load(
     care: Care,
 ) -> Result<Vec<Written>, Failure> {
     session.client.batch_execute(begin).await?;
-    let (id, part) = (Uuid(batch.id.as_bytes()), i32::try_from(batch.part).unwrap_or(i32::MAX));
+    let (id, part) = (Uuid(batch.id.as_bytes()), number(batch.part));
     if !begin_ledger(&session.client, sql, batch, &id, part).await? {
-        let known = read_ledger(&session.client, sql, batch, &id, part).await;
+        let known = read_ledger(&session.client, sql, batch, &id, part).await?;
         session.client.batch_execute("ROLLBACK").await?;
-        return known;
+        return Ok(known);
     }
     session.client.batch_execute(&sql.stage).await?;
     let mut staged = stage(session, sql, table, batch).await?;
-    let client = &session.client;
-    let returned = match care {
-        Care::Plain => merge(client, sql, table, batch, &id, &mut staged, (i32::MIN, i32::MAX)).await?,
-        Care::Bisect => bisect(client, sql, table, batch, &id, &mut staged).await?,
+    let merge = Merge {
+        client: &session.client,
+        sql,
+        table,
+        batch,
+        id,
+        mapping: number(batch.mapping),
     };
-    if returned < staged.positions.len() {
-        // Rows that were not written are unchanged or lost; only the table tells which.
-        let row = client.query_typed_one(&sql.superseded, &[]).await?;
-        for seq in row.try_get::<_, Option<Vec<i32>>>(0)?.unwrap_or_default() {
-            if let Some(written) = staged.of(seq).filter(|written| written.outcome == Outcome::Unchanged) {
-                written.outcome = Outcome::Superseded;
-            }
-        }
-    }
-    finish_ledger(client, sql, &id, part, &staged.written).await?;
+    merge.all(&mut staged, care).await?;
+    finish_ledger(&session.client, sql, &id, part, &staged.written).await?;
     // A connection lost here leaves open whether the transaction took effect. That is Later like any lost connection:
     // if it did, the ledger row is there and the repeated batch only reads its outcomes.
-    client.batch_execute("COMMIT").await?;
+    session.client.batch_execute("COMMIT").await?;
     Ok(staged.written)
+}
+
+/// Versions of mappings and numbers of batches are small; the database has no unsigned numbers.
+fn number(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 /// Adds the ledger row; `false` when the batch was loaded before. Waits for another writer of the same batch to end.
@@ -102,7 +97,7 @@ async fn begin_ledger(
     part: i32,
 ) -> Result<bool, Failure> {
     let sync = batch.sync.to_string();
-    let seq = i32::try_from(batch.id.seq).unwrap_or(i32::MAX);
+    let seq = number(batch.id.seq);
     let added = client
         .execute_typed(
             &sql.begin_ledger,
@@ -216,81 +211,123 @@ async fn stage(
     Ok(staged)
 }
 
-/// Writes the staged rows of a range and notes their outcomes. Returns how many were written or touched.
-async fn merge(
-    client: &Client,
-    sql: &LoadSql,
-    table: &TableSpec,
-    batch: &MappedBatch,
-    id: &Uuid,
-    staged: &mut Staged,
-    (first, last): (i32, i32),
-) -> Result<usize, Failure> {
-    let mapping = i32::try_from(batch.mapping).unwrap_or(i32::MAX);
-    let row = client
-        .query_typed_one(
-            &sql.merge,
-            &[
-                (id as &(dyn ToSql + Sync), Type::UUID),
-                (&batch.version.0, Type::INT8),
-                (&mapping, Type::INT4),
-                (&Timestamp(batch.at.timestamp_micros()), Type::TIMESTAMPTZ),
-                (&batch.touch, Type::BOOL),
-                (&first, Type::INT4),
-                (&last, Type::INT4),
-                (&table.source_system, Type::TEXT),
-            ],
-        )
-        .await?;
-    for (column, outcome) in [Outcome::Inserted, Outcome::Updated, Outcome::Deleted]
-        .into_iter()
-        .enumerate()
-    {
-        for seq in row.try_get::<_, Option<Vec<i32>>>(column)?.unwrap_or_default() {
-            if let Some(written) = staged.of(seq) {
-                written.outcome = outcome;
-            }
-        }
-    }
-    Ok(usize::try_from(row.try_get::<_, i64>(3)?).unwrap_or(0))
+/// What all writes of a batch have in common.
+struct Merge<'m> {
+    client: &'m Client,
+    sql: &'m LoadSql,
+    table: &'m TableSpec,
+    batch: &'m MappedBatch,
+    id: Uuid,
+    mapping: i32,
 }
 
-/// Writes what can be written and rejects what cannot, each with the database's own words.
-async fn bisect(
-    client: &Client,
-    sql: &LoadSql,
-    table: &TableSpec,
-    batch: &MappedBatch,
-    id: &Uuid,
-    staged: &mut Staged,
-) -> Result<usize, Failure> {
-    let mut returned = 0;
-    let mut ranges = vec![0..staged.positions.len()];
-    while let Some(range) = ranges.pop() {
-        if range.is_empty() {
-            continue;
+impl Merge<'_> {
+    /// Writes what is staged and notes every outcome.
+    ///
+    /// Writing locks each row it meets, also those it then leaves alone, which costs the server more than comparing
+    /// first. Comparing first costs as much again where most rows do change. So the last batch of the table decides.
+    async fn all(&self, staged: &mut Staged, care: Care) -> Result<(), Failure> {
+        let compares_first = care == Care::Plain && self.sql.mostly_unchanged.load(Ordering::Relaxed);
+        let (expected, written) = if compares_first {
+            let wins = self.compare(staged).await?;
+            let written = if wins.is_empty() {
+                0
+            } else {
+                self.write(staged, Some(&wins)).await?
+            };
+            (wins.len(), written)
+        } else if care == Care::Plain {
+            (staged.positions.len(), self.write(staged, None).await?)
+        } else {
+            (staged.positions.len(), self.bisect(staged).await?)
+        };
+        if written < expected {
+            // Some rows were not written: they are unchanged, or they lost, which only the table can tell.
+            self.compare(staged).await?;
         }
-        let seqs = (staged.positions[range.start].0, staged.positions[range.end - 1].0);
-        client.batch_execute("SAVEPOINT part").await?;
-        match merge(client, sql, table, batch, id, staged, seqs).await {
-            Ok(count) => {
-                client.batch_execute("RELEASE SAVEPOINT part").await?;
-                returned += count;
+        let is_mostly_unchanged = written * 2 < staged.positions.len();
+        self.sql.mostly_unchanged.store(is_mostly_unchanged, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Notes which rows lost against what is there, and returns which would be written.
+    async fn compare(&self, staged: &mut Staged) -> Result<Vec<i32>, Failure> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+            (&self.batch.version.0, Type::INT8),
+            (&self.mapping, Type::INT4),
+            (&self.batch.touch, Type::BOOL),
+        ];
+        let row = self.client.query_typed_one(&self.sql.compare, &parameters).await?;
+        for seq in row.try_get::<_, Option<Vec<i32>>>(0)?.unwrap_or_default() {
+            if let Some(written) = staged.of(seq).filter(|written| written.outcome == Outcome::Unchanged) {
+                written.outcome = Outcome::Superseded;
             }
-            Err(Failure::Data(words)) => {
-                client
-                    .batch_execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
-                    .await?;
-                if range.len() == 1 {
-                    staged.reject(range.start, words);
-                } else {
-                    let middle = range.start + range.len() / 2;
-                    ranges.push(middle..range.end);
-                    ranges.push(range.start..middle);
+        }
+        Ok(row.try_get::<_, Option<Vec<i32>>>(1)?.unwrap_or_default())
+    }
+
+    /// Writes these staged rows, or all, and notes their outcomes. Returns how many were written or touched.
+    async fn write(&self, staged: &mut Staged, seqs: Option<&[i32]>) -> Result<usize, Failure> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
+            (&self.id, Type::UUID),
+            (&self.batch.version.0, Type::INT8),
+            (&self.mapping, Type::INT4),
+            (&Timestamp(self.batch.at.timestamp_micros()), Type::TIMESTAMPTZ),
+            (&self.batch.touch, Type::BOOL),
+            (&seqs, Type::INT4_ARRAY),
+            (&self.table.source_system, Type::TEXT),
+        ];
+        let row = self.client.query_typed_one(&self.sql.merge, &parameters).await?;
+        for (column, outcome) in [Outcome::Inserted, Outcome::Updated, Outcome::Deleted]
+            .into_iter()
+            .enumerate()
+        {
+            for seq in row.try_get::<_, Option<Vec<i32>>>(column)?.unwrap_or_default() {
+                if let Some(written) = staged.of(seq) {
+                    written.outcome = outcome;
                 }
             }
-            Err(failure) => return Err(failure),
         }
+        Ok(usize::try_from(row.try_get::<_, i64>(3)?).unwrap_or(0))
     }
-    Ok(returned)
+
+    /// Writes what can be written and rejects what cannot, each with the database's own words.
+    async fn bisect(&self, staged: &mut Staged) -> Result<usize, Failure> {
+        let seqs: Vec<i32> = staged.positions.iter().map(|(seq, _)| *seq).collect();
+        let mut written = 0;
+        let mut parts = vec![seqs.as_slice()];
+        while let Some(part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            self.client.batch_execute("SAVEPOINT part").await?;
+            match self.write(staged, Some(part)).await {
+                Ok(count) => {
+                    self.client.batch_execute("RELEASE SAVEPOINT part").await?;
+                    written += count;
+                }
+                Err(Failure::Data(words)) => {
+                    self.client
+                        .batch_execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
+                        .await?;
+                    match part {
+                        [seq] => {
+                            if let Some(row) = staged.of(*seq) {
+                                *row = Written {
+                                    outcome: Outcome::Rejected,
+                                    reason: Some(words),
+                                };
+                            }
+                        }
+                        part => {
+                            let (first, second) = part.split_at(part.len() / 2);
+                            parts.extend([second, first]);
+                        }
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(written)
+    }
 }

@@ -1,6 +1,7 @@
 //! The statements for one table, built once.
 
 use std::fmt::Write;
+use std::sync::atomic::AtomicBool;
 
 use engine::model::table::{ColumnType, TableSpec};
 
@@ -53,8 +54,8 @@ pub(super) struct LoadSql {
     pub copy: String,
     /// Writes from it: see [`merge`] for parameters and result.
     pub merge: String,
-    /// Finds the staged rows that lost against what is there.
-    pub superseded: String,
+    /// Compares what is staged with what is there: see [`compare`].
+    pub compare: String,
     /// Adds the ledger row.
     pub begin_ledger: String,
     /// Completes it.
@@ -63,6 +64,8 @@ pub(super) struct LoadSql {
     pub read_ledger: String,
     /// The name under which the ledger knows the table.
     pub entity: String,
+    /// Whether most rows of the last batch stayed as they were, so that it pays to compare before writing.
+    pub mostly_unchanged: AtomicBool,
 }
 
 impl LoadSql {
@@ -87,7 +90,7 @@ impl LoadSql {
             ),
             copy: format!("COPY {STAGE} ({}) FROM STDIN (FORMAT binary)", columns.join(", ")),
             merge: merge(table, &target),
-            superseded: superseded(table, &target),
+            compare: compare(table, &target),
             begin_ledger: format!(
                 "INSERT INTO {batches} (batch_id, part, sync, run_id, seq, entity, version, started_at) VALUES ($1, $2, $3, \
                  $4, $5, $6, $7, $8) ON CONFLICT (batch_id, part) DO NOTHING"
@@ -100,6 +103,7 @@ impl LoadSql {
             read_ledger: format!("SELECT outcomes, rejects::text FROM {batches} WHERE batch_id = $1 AND part = $2"),
             entity: schemas.entity(&table.name),
             table: target,
+            mostly_unchanged: AtomicBool::new(false),
         }
     }
 }
@@ -127,14 +131,31 @@ fn stage_type(kind: ColumnType) -> &'static str {
 }
 
 /// What tells that a row's content is another.
-const CHANGED: &str =
-    "(t._row_hash IS DISTINCT FROM excluded._row_hash OR t._is_deleted IS DISTINCT FROM excluded._is_deleted)";
+fn changed(there: &str, came: &str) -> String {
+    format!(
+        "({there}._row_hash IS DISTINCT FROM {came}._row_hash OR {there}._is_deleted IS DISTINCT FROM \
+         {came}._is_deleted)"
+    )
+}
 
-/// Writes the staged rows with `$6 <= _seq <= $7`, each only where it wins (see `judge`).
+/// What decides which row wins. Rows that something else put there have no version and lose.
+fn rank(version: &str, stamp: &str, mapping: &str) -> String {
+    format!("(COALESCE({version}, -1), COALESCE({stamp}, '-infinity'), COALESCE({mapping}, -1))")
+}
+
+fn rank_of(row: &str) -> String {
+    rank(
+        &format!("{row}._version"),
+        &format!("{row}._source_updated_at"),
+        &format!("{row}._mapping"),
+    )
+}
+
+/// Writes the staged rows whose `_seq` is in `$6`, or all when that is NULL; each only where it wins (see `judge`).
 ///
-/// Parameters: `$1` batch id, `$2` version, `$3` mapping, `$4` time of loading, `$5` touch, `$6` and `$7` the range,
-/// `$8` source system. Gives one row of three arrays: the `_seq`s inserted, changed and newly marked deleted. One row
-/// for the whole batch, because a result row per record costs more than the rest.
+/// Parameters: `$1` batch id, `$2` version, `$3` mapping, `$4` time of loading, `$5` touch, `$6` the rows, `$7` source
+/// system. Gives one row: the `_seq`s inserted, changed and newly marked deleted as arrays, and how many were written or
+/// touched. One row for the whole batch, because a result row per record costs more than the rest.
 fn merge(table: &TableSpec, target: &str) -> String {
     let mut names: Vec<String> = table.columns.iter().map(|c| quoted(&c.name)).collect();
     let mut values: Vec<String> = table
@@ -151,7 +172,7 @@ fn merge(table: &TableSpec, target: &str) -> String {
     let company = table.company.and_then(|i| table.columns.get(i));
     let company = company.map_or("NULL".to_owned(), |c| format!("s.{}::text", quoted(&c.name)));
     for (name, value) in [
-        (meta::SOURCE_SYSTEM, "$8::text"),
+        (meta::SOURCE_SYSTEM, "$7::text"),
         (meta::SOURCE_COMPANY, company.as_str()),
         (meta::SOURCE_ID, "s._source_id"),
         (meta::SOURCE_UPDATED_AT, "s._source_updated_at"),
@@ -168,14 +189,14 @@ fn merge(table: &TableSpec, target: &str) -> String {
         names.push(name.to_owned());
         values.push(value.to_owned());
     }
-    let mut assignments: Vec<String> = table
+    let is_key = |i: &usize| table.key.contains(i);
+    let data = table
         .columns
         .iter()
         .enumerate()
-        .filter(|(i, _)| !table.key.contains(i))
-        .map(|(_, c)| format!("{0} = excluded.{0}", quoted(&c.name)))
-        .collect();
-    for name in [
+        .filter(|(i, _)| !is_key(i))
+        .map(|(_, c)| quoted(&c.name));
+    let always = [
         meta::SOURCE_SYSTEM,
         meta::SOURCE_COMPANY,
         meta::SOURCE_ID,
@@ -185,31 +206,23 @@ fn merge(table: &TableSpec, target: &str) -> String {
         meta::IS_DELETED,
         meta::VERSION,
         meta::MAPPING,
-    ] {
-        assignments.push(format!("{name} = excluded.{name}"));
-    }
+    ];
+    let mut assignments: Vec<String> = data
+        .chain(always.map(str::to_owned))
+        .map(|name| format!("{name} = excluded.{name}"))
+        .collect();
+    let changed = changed("t", "excluded");
     // A touched row keeps these: together they lead to the archived row that brought the content.
     for name in [meta::BATCH_ID, meta::SEQ, meta::LOADED_AT] {
         assignments.push(format!(
-            "{name} = CASE WHEN {CHANGED} THEN excluded.{name} ELSE t.{name} END"
+            "{name} = CASE WHEN {changed} THEN excluded.{name} ELSE t.{name} END"
         ));
     }
-    let key = quoted_list(table.key_columns().map(|c| c.name.as_str()));
-    let same_key: Vec<String> = table
-        .key_columns()
-        .map(|c| format!("o.{0} = t.{0}", quoted(&c.name)))
-        .collect();
-    let rank = |row: &str| {
-        format!(
-            "(COALESCE({row}._version, -1), COALESCE({row}._source_updated_at, '-infinity'), COALESCE({row}._mapping, -1))"
-        )
-    };
-    let (came, there) = (rank("excluded"), rank("t"));
     // The sub-select sees the row as it was before this statement; it runs only for rows marked deleted.
     format!(
-        "WITH written AS (INSERT INTO {target} AS t ({names}) SELECT {values} FROM {STAGE} AS s WHERE s._seq BETWEEN \
-         $6::integer AND $7::integer ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {came} >= {there} AND \
-         ({CHANGED} OR ($5::boolean AND {came} > {there})) RETURNING t._seq::integer AS seq, t._batch_id = $1::uuid AS \
+        "WITH written AS (INSERT INTO {target} AS t ({names}) SELECT {values} FROM {STAGE} AS s WHERE $6::integer[] IS \
+         NULL OR s._seq = ANY ($6::integer[]) ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {came} >= {there} AND \
+         ({changed} OR ($5::boolean AND {came} > {there})) RETURNING t._seq::integer AS seq, t._batch_id = $1::uuid AS \
          changed, CASE WHEN t._is_deleted AND NOT COALESCE((SELECT o._is_deleted FROM {target} AS o WHERE {same_key}), \
          false) THEN 'd' WHEN t.xmax = 0 THEN 'i' ELSE 'u' END AS what) SELECT array_agg(seq) FILTER (WHERE changed AND \
          what = 'i'), array_agg(seq) FILTER (WHERE changed AND what = 'u'), array_agg(seq) FILTER (WHERE changed AND \
@@ -217,23 +230,38 @@ fn merge(table: &TableSpec, target: &str) -> String {
         names = names.join(", "),
         values = values.join(", "),
         assignments = assignments.join(", "),
-        same_key = same_key.join(" AND "),
+        key = quoted_list(table.key_columns().map(|c| c.name.as_str())),
+        came = rank_of("excluded"),
+        there = rank_of("t"),
+        same_key = same_key(table, "o", "t"),
     )
 }
 
-/// Finds the staged rows that are not in the table as they came: after a [`merge`] those that lost, and those refused.
+fn same_key(table: &TableSpec, one: &str, other: &str) -> String {
+    let pairs: Vec<String> = table
+        .key_columns()
+        .map(|c| format!("{one}.{0} = {other}.{0}", quoted(&c.name)))
+        .collect();
+    pairs.join(" AND ")
+}
+
+/// Compares the staged rows with the table without locking anything.
+///
+/// Parameters: `$1` version, `$2` mapping, `$3` touch. Gives one row of two arrays: the `_seq`s of the rows that lost
+/// against what is there, and of those that a [`merge`] would write or touch. The others are there already.
 ///
 /// `LATERAL … LIMIT 1` keeps the planner, which knows nothing of the staging table, from reading the whole table.
-fn superseded(table: &TableSpec, target: &str) -> String {
-    let same_key: Vec<String> = table
-        .key_columns()
-        .map(|c| format!("t.{0} = s.{0}", quoted(&c.name)))
-        .collect();
+fn compare(table: &TableSpec, target: &str) -> String {
+    let came = rank("$1::bigint", "s._source_updated_at", "$2::integer");
     format!(
-        "SELECT array_agg(s._seq) FROM {STAGE} AS s CROSS JOIN LATERAL (SELECT t._row_hash, t._is_deleted FROM {target} \
-         AS t WHERE {} LIMIT 1) AS o WHERE o._row_hash IS DISTINCT FROM s._row_hash OR o._is_deleted IS DISTINCT FROM \
-         s._is_deleted",
-        same_key.join(" AND ")
+        "WITH compared AS (SELECT s._seq AS seq, o.is_there IS NULL AS is_new, {changed} AS changed, {came} >= {there} AS \
+         wins, {came} > {there} AS newer FROM {STAGE} AS s LEFT JOIN LATERAL (SELECT true AS is_there, t._version, \
+         t._source_updated_at, t._mapping, t._row_hash, t._is_deleted FROM {target} AS t WHERE {same_key} LIMIT 1) AS o ON \
+         true) SELECT array_agg(seq) FILTER (WHERE NOT is_new AND changed AND NOT wins), array_agg(seq) FILTER (WHERE \
+         is_new OR (changed AND wins) OR (NOT changed AND newer AND NOT $3::boolean)) FROM compared",
+        changed = changed("o", "s"),
+        there = rank_of("o"),
+        same_key = same_key(table, "t", "s"),
     )
 }
 

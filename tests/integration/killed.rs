@@ -1,0 +1,140 @@
+//! `kill -9` at any moment, then `run` again: the destination equals the source, and the audit tells each change once.
+//!
+//! The moment is a call that the program makes, chosen at random, and some microseconds after it; so it lies anywhere
+//! between the log-in and the last step of closing, with several batches on their way. `ML_CONNECTOR_SEED` repeats a story.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use backend_embedded::Embedded;
+use engine::model::audit::Outcome;
+use engine::model::id::{RecordKey, SyncId};
+use engine::ports::Store;
+use sandbox::jde::{Calls, Fault};
+use sandbox::random::Random;
+
+use crate::world::{World, block_on, record_key, seeded};
+
+const SYNCS: [&str; 4] = ["suppliers", "purchase_orders", "purchase_order_lines", "ap_invoices"];
+
+#[test]
+fn a_first_load_that_is_killed_at_25_moments_is_finished_by_the_next_run() {
+    let mut random = random("first load");
+    let mut killed = 0;
+    for round in 0..25 {
+        let world = world();
+        // As many calls as the run makes when nobody kills it, more or less.
+        let moment = Moment::choose(&mut random, 70);
+        eprintln!("round {round}: {moment:?}");
+        killed += usize::from(moment.kill(&world));
+        finish(&world);
+        check_audit(&world, &BTreeMap::new());
+    }
+    assert!(killed >= 20, "only {killed} of 25 runs were still under way when they were killed");
+}
+
+#[test]
+fn later_runs_that_are_killed_at_25_moments_bring_every_change_once() {
+    let mut random = random("later runs");
+    let world = world();
+    world.cli(&["run"]).ok();
+    let mut updates = BTreeMap::<String, usize>::new();
+    let mut killed = 0;
+    for round in 0..25 {
+        let touched: BTreeSet<_> = (0..8).map(|_| world.key("F0411", random.below(world.len("F0411")))).collect();
+        for key in touched {
+            let amount = sandbox::jde::Decimal::new(random.between(1, 99_999_999), 2);
+            world.touch("F0411", &key, &[("AG", amount.into()), ("RMK", format!("round {round}").into())]);
+            *updates.entry(record_key(&key)).or_default() += 1;
+        }
+        let moment = Moment::choose(&mut random, 40);
+        eprintln!("round {round}: {moment:?}");
+        killed += usize::from(moment.kill(&world));
+        finish(&world);
+        check_audit(&world, &updates);
+    }
+    assert!(killed >= 18, "only {killed} of 25 runs were still under way when they were killed");
+}
+
+/// A small ledger that is read in pages of 10 and travels in batches of 20.
+fn world() -> World {
+    let world = World::with(sandbox::jde::Settings::default(), seeded(120, 20, 15));
+    world.only(&SYNCS);
+    world.jde_setting("page_size", "10");
+    world.env("ML_CONNECTOR_BATCH_ROWS", "20");
+    world
+}
+
+fn random(purpose: &str) -> Random {
+    let seed = std::env::var("ML_CONNECTOR_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
+    eprintln!("ML_CONNECTOR_SEED={seed}");
+    Random::new(seed).fork(purpose)
+}
+
+/// A moment of a run.
+#[derive(Debug)]
+struct Moment {
+    call: usize,
+    then: Duration,
+}
+
+impl Moment {
+    fn choose(random: &mut Random, calls: usize) -> Self {
+        let most = if random.chance(300) { 60_000 } else { 6_000 };
+        let micros = random.below(most) as u64;
+        Self { call: 1 + random.below(calls), then: Duration::from_micros(micros) }
+    }
+
+    /// Starts a run and kills it then; false when the run had ended before.
+    fn kill(&self, world: &World) -> bool {
+        let (reached, heard) = mpsc::channel();
+        let tell = move |_: &mut sandbox::jde::Tables| {
+            // Nobody listens any more once the run has ended.
+            let _ended = reached.send(()).is_err();
+        };
+        world.jde.fault(Calls::to("/").nth(self.call), Fault::before(tell));
+        let mut run = world.start(&["run", "--json"]);
+        while heard.recv_timeout(Duration::from_millis(5)).is_err() && !run.has_ended() {}
+        let until = Instant::now() + self.then;
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        run.kill();
+        world.jde.clear_faults();
+        run.end().code.is_none()
+    }
+}
+
+/// The run after a killed one: everything is there, nothing is left over.
+fn finish(world: &World) {
+    let run = world.cli(&["run", "--json"]).ok();
+    for sync in SYNCS {
+        assert_eq!(run.sync(sync)["agrees"], true, "{run}");
+        world.agrees_except(sync, &[]);
+    }
+    let status = world.cli(&["status", "--json"]).ok().json();
+    assert_eq!(status["queued"], 0, "{status}");
+    for sync in status["syncs"].as_array().unwrap() {
+        assert_eq!((&sync["rejected"], &sync["waiting"]), (&0.into(), &0.into()), "{sync}");
+    }
+}
+
+/// Every record was inserted once, and each invoice updated as often as it changed.
+fn check_audit(world: &World, updates: &BTreeMap<String, usize>) {
+    let state = Embedded::open(&world.state()).unwrap();
+    for stream in SYNCS {
+        let sync: SyncId = format!("acme/jde-looker/{stream}").parse().unwrap();
+        for row in world.warehouse.rows(stream).values() {
+            let key = &row["_source_id"];
+            let lines = block_on(state.audit_of(&sync, &RecordKey::new(key))).unwrap();
+            let outcomes: Vec<_> =
+                lines.iter().map(|line| line.outcome).filter(|outcome| *outcome != Outcome::Waiting).collect();
+            let changed = if stream == "ap_invoices" { updates.get(key).copied().unwrap_or(0) } else { 0 };
+            let mut expected = vec![Outcome::Updated; changed + 1];
+            expected[0] = Outcome::Inserted;
+            assert_eq!(outcomes, expected, "{stream} {key}");
+        }
+    }
+}
