@@ -146,13 +146,9 @@ fn settings() -> Settings {
 
 /// Exactly `rows` rows of F0411, none of which changed within the last days.
 fn ledger(rows: usize, today: NaiveDate) -> Result<Tables> {
-    let options = seed::SeedOptions { invoices: rows, today, ..seed::SeedOptions::default() };
+    let options = seed::SeedOptions { invoices: rows, details: false, ..seed::SeedOptions::new(today) };
     let mut tables = seed::ledger(&options)?;
     let table = tables.get_mut("F0411").context("the seed has no F0411")?;
-    let surplus: Vec<_> = table.rows().skip(rows).map(|row| row.key_values()).collect();
-    for key in &surplus {
-        table.delete(key)?;
-    }
     let old = today.checked_sub_days(Days::new(30)).context("no date 30 days ago")?;
     let recent: Vec<_> =
         table.rows().filter(|row| row.date("UPMJ").is_some_and(|d| d > old)).map(|row| row.key_values()).collect();
@@ -184,7 +180,7 @@ fn change(jde: &JdeSandbox, rows: usize, round: usize, today: NaiveDate) -> Resu
 
 fn tenant_file(jde: &str, postgres: &str) -> String {
     let (address, _) = split_password(postgres);
-    let columns = sandbox_columns();
+    let columns = other_columns();
     format!(
         "connections:\n  erp:\n    jde: {{url: \"{jde}\", secret: bench-jde, page_size: 1000}}\n  warehouse:\n    \
          postgres: {{url: \"{address}\", secret: bench-postgres}}\nintegrations:\n  jde-looker:\n    source: erp\n    \
@@ -193,18 +189,22 @@ fn tenant_file(jde: &str, postgres: &str) -> String {
 }
 
 /// The blueprint's other columns, switched off.
-fn sandbox_columns() -> String {
+fn other_columns() -> String {
     let blueprint = include_str!("../../shared/integrations/jde-looker.yaml");
-    let mut lines = blueprint.lines().skip_while(|line| line.trim() != "ap_invoices:");
-    lines.next();
-    let columns = lines.skip_while(|line| line.trim() != "columns:").skip(1);
     let depth = |line: &str| line.len() - line.trim_start().len();
-    let mut first = None;
+    let mut columns = blueprint
+        .lines()
+        .skip_while(|line| line.trim() != "ap_invoices:")
+        .skip_while(|line| line.trim() != "columns:")
+        .skip(1)
+        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .peekable();
+    let column_depth = columns.peek().map_or(0, |line| depth(line));
     columns
-        .take_while(|line| line.trim().is_empty() || depth(line) >= *first.get_or_insert(depth(line)))
-        .filter(|line| Some(depth(line)) == first)
-        .filter_map(|line| line.trim().split_once(':').map(|(name, _)| name.to_owned()))
-        .filter(|name| !name.starts_with('#') && !COLUMNS.contains(&name.as_str()))
+        .take_while(|line| depth(line) >= column_depth)
+        .filter(|line| depth(line) == column_depth)
+        .filter_map(|line| line.trim().split_once(':').map(|(name, _)| name))
+        .filter(|name| !COLUMNS.contains(name))
         .map(|name| format!("          {name}: null\n"))
         .collect()
 }

@@ -11,11 +11,14 @@
     reason = "this is a test from end to end"
 )]
 
+mod bad_input;
+mod complaints;
 mod first_sync;
 mod killed;
 mod postgres;
 #[path = "../real_rows/mod.rs"]
 mod real_rows;
+mod readme;
 mod replay;
 #[path = "../simulation/mod.rs"]
 mod simulation;

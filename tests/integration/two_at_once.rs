@@ -29,7 +29,7 @@ fn a_second_run_is_turned_away_while_the_first_one_works() {
 }
 
 #[test]
-fn two_tenants_with_their_own_state_load_the_same_table_at_once() {
+fn two_state_directories_may_load_the_same_tables_at_once() {
     let world = World::new();
     let mut other = world.command(&["run", "--json"]);
     other.env("ML_CONNECTOR_STATE", world.dir().join("other"));

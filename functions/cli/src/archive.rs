@@ -52,18 +52,12 @@ pub async fn similar_keys(
     limit: usize,
 ) -> engine::Result<BTreeSet<String>> {
     let plan = context.plans.plan(sync)?;
-    let parts: Vec<&str> = wanted
-        .split(['|', ' ', ',', '/'])
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<&str> = wanted.split(['|', ' ', ',', '/']).filter(|part| !part.is_empty()).collect();
     let mut similar = BTreeSet::new();
     let mut looked_at = 0;
     for run in context.store.runs(sync, RUNS).await? {
         for seq in 0..run.expected.unwrap_or(run.done) {
-            let batch = BatchId {
-                run: run.id.clone(),
-                seq,
-            };
+            let batch = BatchId { run: run.id.clone(), seq };
             let Some(archived) = context.store.archived(&batch).await? else {
                 continue;
             };
@@ -209,10 +203,7 @@ impl Links {
     async fn find(context: &Context, plan: &SyncPlan, rows: &Rows) -> engine::Result<Self> {
         let mut there = HashMap::new();
         for (stream, keys) in named(plan, rows)? {
-            let sync = SyncId {
-                stream: stream.clone(),
-                ..plan.id.clone()
-            };
+            let sync = SyncId { stream: stream.clone(), ..plan.id.clone() };
             let keys: Vec<_> = keys.into_iter().collect();
             let found = context.store.linked(&sync, &keys).await?;
             there.insert(stream, found.into_iter().map(|(key, _)| key).collect());
@@ -221,11 +212,7 @@ impl Links {
     }
 
     fn lacks(&self, lookup: &Lookup) -> bool {
-        lookup.required
-            && !self
-                .0
-                .get(&lookup.stream)
-                .is_some_and(|keys| keys.contains(&lookup.key))
+        lookup.required && !self.0.get(&lookup.stream).is_some_and(|keys| keys.contains(&lookup.key))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::exit;
 
 /// Moves records from an ERP system into a warehouse, and proves that nothing was lost on the way.
 #[derive(Debug, Parser)]
-#[command(name = "ml-connector", version, after_help = exit::HELP, propagate_version = true)]
+#[command(name = "ml-connector", version, after_help = exit::HELP)]
 pub struct Cli {
     /// What all verbs share.
     #[command(flatten)]
@@ -26,13 +26,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The tenant file [default: the only file in infra/tenants]
-    #[arg(
-        long,
-        global = true,
-        env = "ML_CONNECTOR_CONFIG",
-        value_name = "FILE",
-        help_heading = "Common options"
-    )]
+    #[arg(long, global = true, env = "ML_CONNECTOR_CONFIG", value_name = "FILE", help_heading = "Common options")]
     pub config: Option<PathBuf>,
     /// Where queues, audit, archive and secrets are kept on this machine
     #[arg(

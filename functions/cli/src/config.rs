@@ -45,10 +45,7 @@ impl ConnectionSpec for Connection {
             ConnectionSettings::Jde(settings) => settings.validate(),
             ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_) => Ok(()),
         };
-        let fault = |error: engine::Error| Fault {
-            path: Vec::new(),
-            message: error.to_string(),
-        };
+        let fault = |error: engine::Error| Fault { path: Vec::new(), message: error.to_string() };
         checked.err().map(fault).into_iter().collect()
     }
 }
@@ -67,27 +64,15 @@ impl Config {
     /// How the tenant's file and the blueprint together declare the columns of a sync.
     pub fn columns(&self, sync: &SyncId) -> HashMap<String, ColumnSpec> {
         let integration = sync.integration.as_str();
-        let blueprint = self
-            .blueprints
-            .iter()
-            .find(|file| file.blueprint.integration == integration);
-        let shipped = blueprint
-            .and_then(|file| file.blueprint.syncs.get(&sync.stream))
-            .map(|spec| &spec.columns);
-        let mut columns: HashMap<_, _> = shipped
-            .into_iter()
-            .flatten()
-            .map(|(name, spec)| (name.clone(), spec.clone()))
-            .collect();
+        let blueprint = self.blueprints.iter().find(|file| file.blueprint.integration == integration);
+        let shipped = blueprint.and_then(|file| file.blueprint.syncs.get(&sync.stream)).map(|spec| &spec.columns);
+        let mut columns: HashMap<_, _> =
+            shipped.into_iter().flatten().map(|(name, spec)| (name.clone(), spec.clone())).collect();
         let tenant = self.file.tenant.integrations.get(integration);
-        let changes = tenant
-            .and_then(|tenant| tenant.syncs.get(&sync.stream))
-            .map(|change| &change.columns);
+        let changes = tenant.and_then(|tenant| tenant.syncs.get(&sync.stream)).map(|change| &change.columns);
         for (name, change) in changes.into_iter().flatten() {
             if let Some(change) = change {
-                let changed = columns
-                    .get(name)
-                    .map_or_else(|| change.clone(), |shipped| shipped.changed_by(change));
+                let changed = columns.get(name).map_or_else(|| change.clone(), |shipped| shipped.changed_by(change));
                 columns.insert(name.clone(), changed);
             }
         }
@@ -117,11 +102,7 @@ pub fn read(tenant: TenantId, name: &str, text: &str) -> anyhow::Result<Config> 
     let file = TenantFile::<Connection>::parse(tenant, name, text).map_err(usage)?;
     let blueprints = integrations::blueprints().map_err(usage)?;
     let plans = resolve(&file, &blueprints).map_err(usage)?;
-    Ok(Config {
-        file,
-        plans,
-        blueprints,
-    })
+    Ok(Config { file, plans, blueprints })
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> anyhow::Error {
@@ -150,10 +131,7 @@ fn tenant_of(path: &Path) -> anyhow::Result<TenantId> {
 /// The only tenant file of a directory.
 fn only_one_in(dir: &Path) -> anyhow::Result<PathBuf> {
     let mut found: Vec<PathBuf> = match fs::read_dir(dir) {
-        Ok(entries) => entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| is_yaml(path))
-            .collect(),
+        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_yaml(path)).collect(),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(e) => return Err(cannot_read(dir, &e)),
     };
@@ -167,10 +145,7 @@ fn only_one_in(dir: &Path) -> anyhow::Result<PathBuf> {
         (Some(last), false) => {
             found.push(last);
             let names: Vec<_> = found.iter().map(|path| path.display().to_string()).collect();
-            Err(usage(format!(
-                "there are several tenant files: name one with --config: {}",
-                names.join(", ")
-            )))
+            Err(usage(format!("there are several tenant files: name one with --config: {}", names.join(", "))))
         }
     }
 }
@@ -190,10 +165,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("README.md"), "").unwrap();
         let none = only_one_in(dir.path()).unwrap_err();
-        assert!(
-            explain(&none).starts_with("error: there is no tenant file in "),
-            "{none}"
-        );
+        assert!(explain(&none).starts_with("error: there is no tenant file in "), "{none}");
         fs::write(dir.path().join("acme.yaml"), "").unwrap();
         assert_eq!(only_one_in(dir.path()).unwrap(), dir.path().join("acme.yaml"));
         fs::write(dir.path().join("zenith.yml"), "").unwrap();
@@ -208,10 +180,7 @@ mod tests {
 
     #[test]
     fn a_tenant_is_named_by_its_file() {
-        assert_eq!(
-            tenant_of(Path::new("infra/tenants/acme.yaml")).unwrap().as_str(),
-            "acme"
-        );
+        assert_eq!(tenant_of(Path::new("infra/tenants/acme.yaml")).unwrap().as_str(), "acme");
         assert!(tenant_of(Path::new("a b.yaml")).is_err());
     }
 }

@@ -35,11 +35,7 @@ pub struct Lanes {
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self {
-            poll: 1,
-            transform: 1,
-            load: 2,
-        }
+        Self { poll: 1, transform: 1, load: 2 }
     }
 }
 
@@ -62,12 +58,8 @@ pub async fn drain(context: &Context, embedded: &Arc<Embedded>, lanes: Lanes) ->
     let mut workers = JoinSet::new();
     for stage in Stage::ALL {
         for _ in 0..lanes.of(stage) {
-            let worker = Worker {
-                context: context.clone(),
-                embedded: Arc::clone(embedded),
-                shared: Arc::clone(&shared),
-                stage,
-            };
+            let worker =
+                Worker { context: context.clone(), embedded: Arc::clone(embedded), shared: Arc::clone(&shared), stage };
             workers.spawn(worker.run());
         }
     }
@@ -107,9 +99,7 @@ impl Worker {
         while !*ended.borrow() {
             self.shared.busy.fetch_add(1, Ordering::SeqCst);
             let worked = self.work().await;
-            self.shared
-                .done
-                .fetch_add(usize::from(matches!(worked, Ok(true))), Ordering::SeqCst);
+            self.shared.done.fetch_add(usize::from(matches!(worked, Ok(true))), Ordering::SeqCst);
             self.shared.busy.fetch_sub(1, Ordering::SeqCst);
             if worked? {
                 continue;
@@ -145,10 +135,7 @@ impl Worker {
                 }
             }
             Err(panic) => {
-                let why = format!(
-                    "{} failed in an unforeseen way ({panic}): please report it",
-                    self.stage.as_str()
-                );
+                let why = format!("{} failed in an unforeseen way ({panic}): please report it", self.stage.as_str());
                 engine::stages::abandon(&self.context, &received, &why).await?;
                 self.embedded.dead_letter(self.stage, &received, &why).await?;
                 return Ok(true);

@@ -63,18 +63,12 @@ pub fn not_found(message: impl fmt::Display) -> anyhow::Error {
 
 /// An error with this exit code.
 pub fn failure(exit: Exit, message: impl fmt::Display) -> anyhow::Error {
-    Failure {
-        exit,
-        message: message.to_string(),
-    }
-    .into()
+    Failure { exit, message: message.to_string() }.into()
 }
 
 /// The exit code of an error.
 pub fn exit_of(error: &anyhow::Error) -> Exit {
-    error
-        .downcast_ref::<Failure>()
-        .map_or(Exit::NotOk, |failure| failure.exit)
+    error.downcast_ref::<Failure>().map_or(Exit::NotOk, |failure| failure.exit)
 }
 
 /// An error as people read it: what is wrong, then what to do, where the message says so.
@@ -100,9 +94,7 @@ const VERBS: [&str; 28] = [
 /// Splits `<what>: <next step>` or `<what>; <next step>` where the second half begins with a verb that tells somebody
 /// what to do.
 fn split_next_step(message: &str) -> Option<(&str, &str)> {
-    let breaks = message
-        .match_indices([':', ';'])
-        .filter(|(at, _)| message[at + 1..].starts_with(' '));
+    let breaks = message.match_indices([':', ';']).filter(|(at, _)| message[at + 1..].starts_with(' '));
     let mut found = breaks.filter(|(at, _)| {
         let rest = message[at + 2..].trim_start();
         let word = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
@@ -131,10 +123,7 @@ mod tests {
     #[test]
     fn a_message_without_one_stays_whole() {
         let error = usage("acme.yaml:12:3: `tabel` is not known; did you mean `table`?");
-        assert_eq!(
-            explain(&error),
-            "error: acme.yaml:12:3: `tabel` is not known; did you mean `table`?"
-        );
+        assert_eq!(explain(&error), "error: acme.yaml:12:3: `tabel` is not known; did you mean `table`?");
         assert_eq!(exit_of(&error), Exit::Usage);
     }
 

@@ -1,6 +1,6 @@
 //! What the stages log, on stderr: by default only warnings, in plain words.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -47,6 +47,11 @@ where
         }
         let mut words = Words::default();
         event.record(&mut words);
+        if let (true, "put back") = (self.brief, words.message.as_str()) {
+            let field = |name| words.field(name).unwrap_or_default();
+            let stream = field("sync").rsplit('/').next().unwrap_or_default();
+            return writeln!(line, "{stream}: tried again in {} s: {}", field("seconds"), field("reason"));
+        }
         let level = match *metadata.level() {
             Level::ERROR | Level::WARN => "warning",
             Level::INFO => "note",
@@ -54,7 +59,8 @@ where
         };
         write!(line, "{level}: {}", words.message)?;
         if !words.fields.is_empty() {
-            write!(line, " ({})", words.fields)?;
+            let fields: Vec<_> = words.fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            write!(line, " ({})", fields.join(", "))?;
         }
         writeln!(line)
     }
@@ -64,21 +70,24 @@ where
 #[derive(Default)]
 struct Words {
     message: String,
-    fields: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Words {
+    fn field(&self, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let written = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
             // Bridged log records repeat their origin in fields of their own.
-            name if name.starts_with("log.") => Ok(()),
-            name => {
-                let comma = if self.fields.is_empty() { "" } else { ", " };
-                write!(self.fields, "{comma}{name} {value:?}")
-            }
-        };
-        debug_assert!(written.is_ok(), "writing to a string does not fail");
+            name if name.starts_with("log.") => {}
+            name => self.fields.push((name, format!("{value:?}"))),
+        }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

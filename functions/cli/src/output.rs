@@ -22,10 +22,7 @@ impl Output {
     /// Answers as JSON or as text; progress bars only where somebody watches a terminal.
     pub fn new(json: bool, progress: bool) -> Self {
         let watched = progress && io::stderr().is_terminal();
-        Self {
-            json,
-            bars: watched.then(MultiProgress::new),
-        }
+        Self { json, bars: watched.then(MultiProgress::new) }
     }
 
     /// Whether answers are JSON.

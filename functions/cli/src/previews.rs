@@ -28,10 +28,7 @@ impl Origins {
             return (String::new(), String::new());
         };
         if let Some(from) = &spec.from {
-            let came = from
-                .0
-                .iter()
-                .map(|name| source.get(name).map_or_else(String::new, value_text));
+            let came = from.0.iter().map(|name| source.get(name).map_or_else(String::new, value_text));
             return (from.0.join(" "), came.collect::<Vec<_>>().join(" "));
         }
         let worked_out = match (&spec.expr, &spec.lookup) {

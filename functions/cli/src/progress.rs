@@ -35,9 +35,7 @@ impl Progress {
         bar.enable_steady_tick(LOOK);
         let (end, ended) = oneshot::channel();
         let watching = tokio::spawn(watch(bar, Arc::clone(store), sync.clone(), ended));
-        Self {
-            watching: Some((end, watching)),
-        }
+        Self { watching: Some((end, watching)) }
     }
 
     /// Takes the last look and leaves the bar standing as it is.

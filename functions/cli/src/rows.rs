@@ -68,11 +68,7 @@ impl SyncRow {
             swept += run.swept;
             seconds += run.ended_at.map_or(0.0, |ended| in_seconds(ended - run.started_at));
         }
-        let main = runs
-            .iter()
-            .rev()
-            .find(|run| run.selection.moves_watermark())
-            .or(runs.last());
+        let main = runs.iter().rev().find(|run| run.selection.moves_watermark()).or(runs.last());
         let failed = first_failure(runs);
         let proof = runs.iter().rev().find_map(|run| run.proof.as_ref());
         let note = match (failed.and_then(why), proof) {
@@ -142,12 +138,7 @@ impl SyncRow {
     #[must_use]
     pub fn not_begun(self, why: Option<&String>) -> Self {
         match why {
-            Some(why) => Self {
-                state: "failed".to_owned(),
-                note: why.clone(),
-                agrees: None,
-                ..self
-            },
+            Some(why) => Self { state: "failed".to_owned(), note: why.clone(), agrees: None, ..self },
             None => self,
         }
     }
@@ -160,10 +151,7 @@ impl SyncRow {
 
 /// The first run that did not succeed and was not covered by a later one.
 fn first_failure(runs: &[Run]) -> Option<&Run> {
-    let covered = runs
-        .iter()
-        .rposition(|run| run.is_green() && run.selection.moves_watermark())
-        .map_or(0, |at| at + 1);
+    let covered = runs.iter().rposition(|run| run.is_green() && run.selection.moves_watermark()).map_or(0, |at| at + 1);
     runs.iter().skip(covered).find(|run| !run.is_green())
 }
 
@@ -199,10 +187,7 @@ pub fn why(run: &Run) -> Option<String> {
 
 /// A length of time in seconds, to the millisecond.
 pub fn in_seconds(length: TimeDelta) -> f64 {
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "a run does not last longer than a double counts milliseconds"
-    )]
+    #[allow(clippy::cast_precision_loss, reason = "a run does not last longer than a double counts milliseconds")]
     let millis = length.num_milliseconds().max(0) as f64;
     millis / 1_000.0
 }
@@ -234,26 +219,16 @@ impl Rows {
                 }
             }
         }
-        words.extend(
-            problems
-                .into_iter()
-                .map(|(text, syncs)| format!("{}: {text}", syncs.join(", "))),
-        );
-        let (rejects, waiting) = self
-            .syncs
-            .iter()
-            .fold((0, 0), |(r, w), row| (r + row.open_rejects, w + row.open_waiting));
+        words.extend(problems.into_iter().map(|(text, syncs)| format!("{}: {text}", syncs.join(", "))));
+        let (rejects, waiting) =
+            self.syncs.iter().fold((0, 0), |(r, w), row| (r + row.open_rejects, w + row.open_waiting));
         if rejects > 0 {
             let records = count(rejects, "record is", "records are");
-            words.push(format!(
-                "{records} rejected: `rejects` shows the field, the value and the reason"
-            ));
+            words.push(format!("{records} rejected: `rejects` shows the field, the value and the reason"));
         }
         if waiting > 0 {
             let records = count(waiting, "record waits", "records wait");
-            words.push(format!(
-                "{records} for something that is named: `status` shows for what"
-            ));
+            words.push(format!("{records} for something that is named: `status` shows for what"));
         }
         words
     }
@@ -261,11 +236,7 @@ impl Rows {
 
 impl SyncRow {
     fn problem(&self) -> &str {
-        if self.state == "complete" {
-            "does not agree"
-        } else {
-            &self.state
-        }
+        if self.state == "complete" { "does not agree" } else { &self.state }
     }
 }
 
@@ -273,11 +244,8 @@ impl Answer for Rows {
     fn text(&self) -> String {
         let shows = |of: fn(&SyncRow) -> u64| self.syncs.iter().any(|row| of(row) > 0);
         // Columns that are nearly always empty are shown when they are not.
-        let (deleted, superseded, filtered) = (
-            shows(|row| row.deleted),
-            shows(|row| row.superseded),
-            shows(|row| row.filtered),
-        );
+        let (deleted, superseded, filtered) =
+            (shows(|row| row.deleted), shows(|row| row.superseded), shows(|row| row.filtered));
         let mut headings = vec!["sync", ">read", ">inserted", ">updated"];
         headings.extend(deleted.then_some(">deleted"));
         headings.push(">unchanged");
@@ -286,12 +254,7 @@ impl Answer for Rows {
         headings.extend([">rejected", ">waiting", ">seconds", "complete up to (UTC)", "agrees"]);
         let mut columns = Columns::new(&headings);
         for row in &self.syncs {
-            let mut cells = vec![
-                row.sync.clone(),
-                number(row.read),
-                number(row.inserted),
-                number(row.updated),
-            ];
+            let mut cells = vec![row.sync.clone(), number(row.read), number(row.inserted), number(row.updated)];
             cells.extend(deleted.then(|| number(row.deleted)));
             cells.push(number(row.unchanged));
             cells.extend(superseded.then(|| number(row.superseded)));

@@ -59,10 +59,8 @@ impl Setup {
         let clock = Arc::new(SystemClock::new());
         let vault = Arc::new(ChainVault::new(&options.state, environment()));
         let settings = &config.file.tenant.connections;
-        let settings: BTreeMap<_, _> = settings
-            .iter()
-            .map(|(name, settings)| (ConnectionId::new(name), settings.0.clone()))
-            .collect();
+        let settings: BTreeMap<_, _> =
+            settings.iter().map(|(name, settings)| (ConnectionId::new(name), settings.0.clone())).collect();
         let tenant = config.file.id.clone();
         let registry = Registry::new(vault, clock.clone()).with_tenant(tenant.clone(), settings);
         let embedded = Arc::new(embedded);
@@ -73,18 +71,9 @@ impl Setup {
             plans: Arc::new(config.plans.clone()),
             clock: clock.clone(),
             ids: clock,
-            limits: Limits {
-                attempts: options.attempts,
-                batch_rows: options.batch_rows as usize,
-                ..Limits::default()
-            },
+            limits: Limits { attempts: options.attempts, batch_rows: options.batch_rows as usize, ..Limits::default() },
         };
-        Self {
-            tenant,
-            context,
-            embedded,
-            config,
-        }
+        Self { tenant, context, embedded, config }
     }
 
     /// All syncs that are switched on, in the order in which they are run.
@@ -92,13 +81,7 @@ impl Setup {
     /// # Errors
     /// Never today; the plans decide.
     pub fn all_syncs(&self) -> engine::Result<Vec<SyncId>> {
-        Ok(self
-            .config
-            .plans
-            .iter()
-            .filter(|sync| sync.enabled)
-            .map(|sync| sync.plan.id.clone())
-            .collect())
+        Ok(self.config.plans.iter().filter(|sync| sync.enabled).map(|sync| sync.plan.id.clone()).collect())
     }
 
     /// The syncs of these names, in the order in which they are run; all that are switched on when none is named.
@@ -113,10 +96,7 @@ impl Setup {
                 false => Ok(all),
             };
         }
-        let wanted = names
-            .iter()
-            .map(|name| self.find(name))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let wanted = names.iter().map(|name| self.find(name)).collect::<anyhow::Result<Vec<_>>>()?;
         let planned = self.config.plans.iter().map(|sync| &sync.plan.id);
         Ok(planned.filter(|sync| wanted.contains(sync)).cloned().collect())
     }
@@ -139,11 +119,7 @@ impl Setup {
         for key in keys {
             if let Err(failure) = plan.mapping.source_key(key) {
                 let columns: Vec<_> = plan.table.key_columns().map(|column| column.name.as_str()).collect();
-                return Err(usage(format!(
-                    "{failure}; a key of {} is {}",
-                    sync.stream,
-                    columns.join("|")
-                )));
+                return Err(usage(format!("{failure}; a key of {} is {}", sync.stream, columns.join("|"))));
             }
         }
         Ok(())
@@ -156,36 +132,19 @@ impl Setup {
 
     /// The connections of the tenant file, in its order.
     pub fn connections(&self) -> Vec<ConnectionId> {
-        self.config
-            .file
-            .tenant
-            .connections
-            .keys()
-            .map(ConnectionId::new)
-            .collect()
+        self.config.file.tenant.connections.keys().map(ConnectionId::new).collect()
     }
 
     /// The system behind a connection.
     pub fn system(&self, connection: &ConnectionId) -> String {
         let settings = self.config.file.tenant.connections.get(connection.as_str());
-        settings
-            .map_or("unknown", |settings| ConnectionSpec::system(settings))
-            .to_owned()
+        settings.map_or("unknown", |settings| ConnectionSpec::system(settings)).to_owned()
     }
 
     /// Why a connection is stopped, if it is. One without a secret cannot be.
     pub async fn stopped(&self, connection: &ConnectionId) -> Option<String> {
-        let fingerprint = self
-            .context
-            .connectors
-            .secret_fingerprint(&self.tenant, connection)
-            .await
-            .ok()?;
-        self.context
-            .store
-            .connection_stopped(&self.tenant, connection, &fingerprint)
-            .await
-            .ok()?
+        let fingerprint = self.context.connectors.secret_fingerprint(&self.tenant, connection).await.ok()?;
+        self.context.store.connection_stopped(&self.tenant, connection, &fingerprint).await.ok()?
     }
 
     /// A source to look at; the caller closes it.
@@ -220,31 +179,19 @@ fn find(known: &[&SyncId], name: &str) -> anyhow::Result<SyncId> {
         (Some(last), false) => {
             found.push(last);
             let names: Vec<_> = found.iter().map(|sync| short(sync)).collect();
-            return Err(usage(format!(
-                "`{name}` is the name of several syncs: use one of {}",
-                names.join(", ")
-            )));
+            return Err(usage(format!("`{name}` is the name of several syncs: use one of {}", names.join(", "))));
         }
         (None, _) => {}
     }
     let likeness = |sync: &SyncId| {
         let names = [sync.stream.clone(), short(sync), sync.to_string()];
-        names
-            .iter()
-            .map(|known| strsim::jaro_winkler(known, name))
-            .fold(0.0, f64::max)
+        names.iter().map(|known| strsim::jaro_winkler(known, name)).fold(0.0, f64::max)
     };
     let names: Vec<_> = known.iter().map(|sync| sync.stream.as_str()).collect();
     let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|nearest| likeness(nearest) > 0.75) {
-        Some(nearest) => Err(usage(format!(
-            "there is no sync `{name}`; did you mean `{}`?",
-            nearest.stream
-        ))),
-        None => Err(usage(format!(
-            "there is no sync `{name}`: use one of {}",
-            names.join(", ")
-        ))),
+        Some(nearest) => Err(usage(format!("there is no sync `{name}`; did you mean `{}`?", nearest.stream))),
+        None => Err(usage(format!("there is no sync `{name}`: use one of {}", names.join(", ")))),
     }
 }
 
@@ -268,11 +215,6 @@ mod tests {
             find(&known, "ap_invoice").unwrap_err().to_string(),
             "there is no sync `ap_invoice`; did you mean `ap_invoices`?"
         );
-        assert!(
-            find(&known, "xyz")
-                .unwrap_err()
-                .to_string()
-                .contains("use one of ap_invoices")
-        );
+        assert!(find(&known, "xyz").unwrap_err().to_string().contains("use one of ap_invoices"));
     }
 }

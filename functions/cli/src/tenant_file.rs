@@ -47,11 +47,7 @@ mod tests {
     #[test]
     fn the_shipped_tenant_is_the_file_to_start_from_and_resolves() {
         let url = sandbox_url(SANDBOX_PORT);
-        let file = TenantFile {
-            url: &url,
-            secret: "acme-jde",
-            warehouse: Path::new("acme-warehouse.sqlite"),
-        };
+        let file = TenantFile { url: &url, secret: "acme-jde", warehouse: Path::new("acme-warehouse.sqlite") };
         assert_eq!(file.text(), SHIPPED);
         let config = config::read(TenantId::new("acme"), "acme.yaml", SHIPPED).unwrap();
         assert!(config.plans.iter().count() >= 5);

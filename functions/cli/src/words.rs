@@ -96,15 +96,7 @@ impl Columns {
 /// Indents every line.
 pub fn indented(text: &str, by: usize) -> String {
     let margin = " ".repeat(by);
-    text.lines()
-        .map(|line| {
-            if line.is_empty() {
-                "\n".to_owned()
-            } else {
-                format!("{margin}{line}\n")
-            }
-        })
-        .collect()
+    text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("{margin}{line}\n") }).collect()
 }
 
 #[cfg(test)]
@@ -119,10 +111,7 @@ mod tests {
 
     #[test]
     fn a_span_is_told_in_its_greatest_units() {
-        let texts: Vec<_> = [-5, 42, 61, 3_661, 100_000]
-            .into_iter()
-            .map(|s| span(TimeDelta::seconds(s)))
-            .collect();
+        let texts: Vec<_> = [-5, 42, 61, 3_661, 100_000].into_iter().map(|s| span(TimeDelta::seconds(s))).collect();
         assert_eq!(texts, ["0 s", "42 s", "1 min", "1 h 1 min", "1 d 3 h"]);
     }
 

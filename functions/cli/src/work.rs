@@ -64,9 +64,7 @@ impl<'a> Work<'a> {
         }
         if left > 0 {
             let messages = count(left, "message", "messages");
-            output.say(format!(
-                "finishing what an interrupted command left behind ({messages})"
-            ));
+            output.say(format!("finishing what an interrupted command left behind ({messages})"));
             work.drain().await?;
         }
         Ok(work)
@@ -76,10 +74,7 @@ impl<'a> Work<'a> {
         let store = &self.setup.context.store;
         let epoch = store.sync(sync).await?.epoch;
         let recent = store.runs(sync, RECENT).await?;
-        Ok(Before {
-            epoch,
-            open: recent.into_iter().filter(|run| !run.has_ended()).collect(),
-        })
+        Ok(Before { epoch, open: recent.into_iter().filter(|run| !run.has_ended()).collect() })
     }
 
     /// Runs a sync and everything that this sets off.
@@ -118,11 +113,7 @@ impl<'a> Work<'a> {
         Ok(match (state.paused, state.lease) {
             (Some(why), _) => why,
             (None, Some(lease)) => {
-                format!(
-                    "run {} still holds the sync until {} UTC: run it again then",
-                    lease.run,
-                    time(lease.until)
-                )
+                format!("run {} still holds the sync until {} UTC: run it again then", lease.run, time(lease.until))
             }
             (None, None) => "it did not begin: run it again with -v to see why".to_owned(),
         })
@@ -200,11 +191,7 @@ pub fn refused(error: engine::Error) -> anyhow::Error {
 
 /// The lock says in words alone whether somebody else has it, or whether it cannot be taken at all.
 fn exit_of_lock(error: &engine::Error) -> Exit {
-    if error.to_string().contains("is working in") {
-        Exit::Busy
-    } else {
-        Exit::NotOk
-    }
+    if error.to_string().contains("is working in") { Exit::Busy } else { Exit::NotOk }
 }
 
 #[cfg(test)]
@@ -220,9 +207,6 @@ mod tests {
         let _lock = first.lock().unwrap();
         let second = Embedded::open(dir.path()).unwrap().lock().unwrap_err();
         assert_eq!(exit_of_lock(&second), Exit::Busy);
-        assert_eq!(
-            exit_of_lock(&engine::Error::stop("the lock cannot be opened")),
-            Exit::NotOk
-        );
+        assert_eq!(exit_of_lock(&engine::Error::stop("the lock cannot be opened")), Exit::NotOk);
     }
 }

@@ -5,7 +5,9 @@
 #![allow(dead_code, reason = "each test module uses the part of the world that it needs")]
 
 pub mod ledger;
+pub mod machine;
 pub mod program;
+pub mod proxy;
 pub mod warehouse;
 
 use std::cell::RefCell;

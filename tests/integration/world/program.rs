@@ -16,10 +16,13 @@ const DEADLINE: Duration = Duration::from_secs(240);
 /// The program, built from the sources as they are now.
 ///
 /// It is an example of this package, so the command that builds the tests has usually built it. A narrower command, such
-/// as `cargo test --test integration`, has not: then it is built here, once.
+/// as `cargo test --test integration`, has not: then it is built here, once. `ML_CONNECTOR_TEST_PROGRAM` names another one.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("ML_CONNECTOR_TEST_PROGRAM") {
+            return program.into();
+        }
         let test = std::env::current_exe().unwrap();
         let profile = test.ancestors().nth(2).unwrap();
         let program = profile.join("examples").join(format!("ml-connector-tested{}", std::env::consts::EXE_SUFFIX));

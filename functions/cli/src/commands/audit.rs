@@ -75,34 +75,21 @@ async fn held_of(setup: &Setup, sync: &SyncId, key: &RecordKey) -> anyhow::Resul
     if store.held_among(sync, std::slice::from_ref(key)).await?.is_empty() {
         return Ok(None);
     }
-    Ok(held::all(store, sync, &HeldFilter::default())
-        .await?
-        .into_iter()
-        .find(|held| held.key == *key))
+    Ok(held::all(store, sync, &HeldFilter::default()).await?.into_iter().find(|held| held.key == *key))
 }
 
 async fn unknown(setup: &Setup, sync: &SyncId, written: &str) -> anyhow::Result<anyhow::Error> {
     let stream = &sync.stream;
     let mut similar = archive::similar_keys(&setup.context, sync, written, SUGGESTIONS).await?;
     let held = held::all(&setup.context.store, sync, &HeldFilter::default()).await?;
-    similar.extend(
-        held.into_iter()
-            .map(|held| held.key.to_string())
-            .filter(|key| key.contains(written)),
-    );
+    similar.extend(held.into_iter().map(|held| held.key.to_string()).filter(|key| key.contains(written)));
     if similar.is_empty() {
         return Ok(not_found(format!(
             "no record `{written}` of {stream} is known here: look at how keys are written with `preview {stream}`"
         )));
     }
-    let keys: String = similar
-        .iter()
-        .take(SUGGESTIONS)
-        .map(|key| format!("\n  {key}"))
-        .collect();
-    Ok(not_found(format!(
-        "no record `{written}` of {stream} is known here; keys like it are:{keys}"
-    )))
+    let keys: String = similar.iter().take(SUGGESTIONS).map(|key| format!("\n  {key}")).collect();
+    Ok(not_found(format!("no record `{written}` of {stream} is known here; keys like it are:{keys}")))
 }
 
 /// The newest archived row: of the batch that holds it, or of the last one that touched it.
@@ -114,10 +101,7 @@ async fn newest_row(
     held: Option<&Held>,
 ) -> anyhow::Result<Option<Map<String, Json>>> {
     let plan = setup.context.plans.plan(sync)?;
-    let batches = held
-        .map(|held| &held.batch)
-        .into_iter()
-        .chain(lines.iter().rev().map(|line| &line.batch));
+    let batches = held.map(|held| &held.batch).into_iter().chain(lines.iter().rev().map(|line| &line.batch));
     for batch in batches {
         if let Some(row) = archive::row_of(&setup.context, &plan, batch, key).await? {
             return Ok(Some(row));
@@ -209,12 +193,7 @@ impl Answer for History {
                 (Some(field), None) if !field.is_empty() => format!("{field}: "),
                 _ => String::new(),
             };
-            text.push_str(&format!(
-                "\n{} since {}: {place}{}\n",
-                held.state,
-                time(held.since),
-                held.reason
-            ));
+            text.push_str(&format!("\n{} since {}: {place}{}\n", held.state, time(held.since), held.reason));
         }
         if let Some(row) = &self.row {
             let mut columns = Columns::new(&["source column", "value"]);

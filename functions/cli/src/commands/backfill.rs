@@ -38,13 +38,8 @@ fn days(text: &str) -> Result<u64, String> {
         Some(digits) => (digits, 1),
         None => (text, 1),
     };
-    let count: u64 = digits
-        .parse()
-        .map_err(|_| "write a number of days or weeks, such as 7d or 4w".to_owned())?;
-    count
-        .checked_mul(unit)
-        .filter(|days| (1..=36_525).contains(days))
-        .ok_or_else(|| "at least one day".to_owned())
+    let count: u64 = digits.parse().map_err(|_| "write a number of days or weeks, such as 7d or 4w".to_owned())?;
+    count.checked_mul(unit).filter(|days| (1..=36_525).contains(days)).ok_or_else(|| "at least one day".to_owned())
 }
 
 /// The windows from the first day to the last, both included.
@@ -68,15 +63,10 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
     let setup = Setup::open(options)?;
     let sync = setup.find(&args.sync)?;
     let mut work = Work::begin(&setup, output).await?;
-    let mut report = Report {
-        sync: sync.stream.clone(),
-        windows: Vec::new(),
-    };
+    let mut report = Report { sync: sync.stream.clone(), windows: Vec::new() };
     for (from, to) in windows(args.from, args.to, args.window) {
         let known = work.runs_of(&sync).await?.len();
-        let worked = work
-            .run(&sync, Reason::Backfill, Selection::Dates { from, to: Some(to) })
-            .await;
+        let worked = work.run(&sync, Reason::Backfill, Selection::Dates { from, to: Some(to) }).await;
         if let Err(failure) = worked {
             output.answer(&report)?;
             if exit_of(&failure) == Exit::Interrupted {
@@ -91,11 +81,7 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
         }
         let runs = work.runs_of(&sync).await?;
         let window = Window::new(from, to, runs.get(known..).unwrap_or_default(), work.not_begun(&sync));
-        output.say(format!(
-            "{from} to {to}: {} records, {}",
-            number(window.counts.polled),
-            window.state
-        ));
+        output.say(format!("{from} to {to}: {} records, {}", number(window.counts.polled), window.state));
         let ok = window.state == "complete";
         let note = window.note.clone().unwrap_or_else(|| window.state.clone());
         report.windows.push(window);
@@ -145,10 +131,7 @@ impl Window {
                 None => run.map_or("not started", state_word).to_owned(),
             },
             note: not_begun.cloned().or_else(|| run.and_then(why)),
-            seconds: runs
-                .iter()
-                .filter_map(|run| Some(in_seconds(run.ended_at? - run.started_at)))
-                .sum(),
+            seconds: runs.iter().filter_map(|run| Some(in_seconds(run.ended_at? - run.started_at))).sum(),
             counts,
         }
     }
@@ -170,13 +153,7 @@ impl Answer for Report {
         ]);
         for window in &self.windows {
             let counts = &window.counts;
-            let numbers = [
-                counts.polled,
-                counts.inserted,
-                counts.updated,
-                counts.unchanged,
-                counts.rejected,
-            ];
+            let numbers = [counts.polled, counts.inserted, counts.updated, counts.unchanged, counts.rejected];
             let mut cells = vec![window.from.to_string(), window.to.to_string()];
             cells.extend(numbers.map(number));
             cells.push(number(counts.waiting));

@@ -22,31 +22,17 @@ pub struct Args {
 
 /// Checks all connections of the tenant.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
-    let setup = if args.restart {
-        Setup::open(options)?
-    } else {
-        Setup::look(options)?
-    };
-    let plans = setup
-        .all_syncs()?
-        .iter()
-        .map(|sync| setup.context.plans.plan(sync))
-        .collect::<engine::Result<Vec<_>>>()?;
+    let setup = if args.restart { Setup::open(options)? } else { Setup::look(options)? };
+    let plans =
+        setup.all_syncs()?.iter().map(|sync| setup.context.plans.plan(sync)).collect::<engine::Result<Vec<_>>>()?;
     let mut connections = Vec::new();
     for connection in setup.connections() {
         if args.restart {
-            setup
-                .context
-                .store
-                .restart_connection(&setup.tenant, &connection)
-                .await?;
+            setup.context.store.restart_connection(&setup.tenant, &connection).await?;
         }
         connections.push(check(&setup, &connection, &plans).await);
     }
-    let checked = Checked {
-        tenant: setup.tenant.to_string(),
-        connections,
-    };
+    let checked = Checked { tenant: setup.tenant.to_string(), connections };
     let ok = checked.is_ok();
     output.answer(&checked)?;
     Ok(if ok { Exit::Ok } else { Exit::NotOk })
@@ -61,16 +47,8 @@ async fn check(setup: &Setup, connection: &ConnectionId, plans: &[Arc<SyncPlan>]
         ));
         return CheckedConnection::new(setup, connection, findings);
     }
-    let streams: Vec<_> = plans
-        .iter()
-        .filter(|plan| plan.source == *connection)
-        .map(|plan| &plan.stream)
-        .collect();
-    let tables: Vec<_> = plans
-        .iter()
-        .filter(|plan| plan.destination == *connection)
-        .map(|plan| &plan.table)
-        .collect();
+    let streams: Vec<_> = plans.iter().filter(|plan| plan.source == *connection).map(|plan| &plan.stream).collect();
+    let tables: Vec<_> = plans.iter().filter(|plan| plan.destination == *connection).map(|plan| &plan.table).collect();
     if !streams.is_empty() {
         match setup.context.connectors.source(&setup.tenant, connection).await {
             Ok(source) => {
@@ -87,10 +65,7 @@ async fn check(setup: &Setup, connection: &ConnectionId, plans: &[Arc<SyncPlan>]
         }
     }
     if streams.is_empty() && tables.is_empty() {
-        findings.push(Finding::good(
-            "unused",
-            "no sync that is switched on reads or writes it",
-        ));
+        findings.push(Finding::good("unused", "no sync that is switched on reads or writes it"));
     }
     CheckedConnection::new(setup, connection, findings)
 }
@@ -146,10 +121,8 @@ mod tests {
 
     #[test]
     fn findings_are_marked_and_say_what_to_do() {
-        let findings = vec![
-            Finding::good("log-in", "as SVCREAD"),
-            Finding::bad("F0411", "give the role the right to read it"),
-        ];
+        let findings =
+            vec![Finding::good("log-in", "as SVCREAD"), Finding::bad("F0411", "give the role the right to read it")];
         let checked = Checked {
             tenant: "acme".to_owned(),
             connections: vec![CheckedConnection {

@@ -50,19 +50,11 @@ pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Resu
     let place = Place::fresh(&options.state.join("demo"))?;
     let clock = Clock::offset(TimeDelta::days(-DAYS_AGO));
     let settings = Settings::default();
-    let (user, password) = settings
-        .users
-        .first()
-        .cloned()
-        .context("the simulated ERP has no user")?;
+    let (user, password) = settings.users.first().cloned().context("the simulated ERP has no user")?;
     let zone = settings.zone;
     let jde = JdeSandbox::start(settings, clock.clone(), made_up(args.invoices, &clock)?).await?;
     place.prepare(&jde, &user, &password)?;
-    let options = Options {
-        config: Some(place.config.clone()),
-        state: place.dir.clone(),
-        ..options.clone()
-    };
+    let options = Options { config: Some(place.config.clone()), state: place.dir.clone(), ..options.clone() };
 
     output.say(format!(
         "a simulated JD Edwards with {}, as it was {DAYS_AGO} days ago: everything is read",
@@ -70,14 +62,7 @@ pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Resu
     ));
     let first = run_all(&options, output).await?;
     clock.advance(TimeDelta::days(DAYS_AGO));
-    let plan = Plan {
-        new: 240,
-        paid: 120,
-        voided: 12,
-        late: true,
-        early_line: true,
-        bad: Some(Bad::Date),
-    };
+    let plan = Plan { new: 240, paid: 120, voided: 12, late: true, early_line: true, bad: Some(Bad::Date) };
     let changes = jde.with_tables(|tables| month_end(tables, &clock, zone, &mut Random::new(7), &plan))?;
     output.say(format!(
         "{DAYS_AGO} days later, at the month's end: {} new invoices, {} paid, {} voided, one that came late, one with a \
@@ -94,10 +79,7 @@ pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Resu
     result.rows.words().iter().for_each(|words| output.say(words));
     place.next_steps(&key).iter().for_each(|line| output.say(line));
     if args.keep {
-        output.say(format!(
-            "the simulated JD Edwards goes on at {} until Ctrl-C",
-            jde.base_url()
-        ));
+        output.say(format!("the simulated JD Edwards goes on at {} until Ctrl-C", jde.base_url()));
         tokio::signal::ctrl_c().await?;
     }
     jde.shutdown().await;
@@ -137,17 +119,11 @@ struct Place {
 impl Place {
     /// The directory, empty. An earlier demo in it is removed; anything else is left alone.
     fn fresh(dir: &Path) -> anyhow::Result<Self> {
-        let place = Self {
-            dir: dir.to_owned(),
-            config: dir.join(CONFIG),
-            warehouse: dir.join("warehouse.sqlite"),
-        };
+        let place = Self { dir: dir.to_owned(), config: dir.join(CONFIG), warehouse: dir.join("warehouse.sqlite") };
         if !place.is_empty()? {
             if !place.config.is_file() {
                 let dir = dir.display();
-                return Err(usage(format!(
-                    "{dir} holds something that is no earlier demo: use another --state"
-                )));
+                return Err(usage(format!("{dir} holds something that is no earlier demo: use another --state")));
             }
             // Somebody may be looking at the earlier demo, but nobody may be working on it.
             drop(Embedded::open(dir)?.lock().map_err(crate::work::refused)?);
@@ -169,25 +145,16 @@ impl Place {
         let vault = FileVault::new(&self.dir, passphrase());
         vault.set(SECRET, "username", user)?;
         vault.set(SECRET, "password", password)?;
-        let text = TenantFile {
-            url: &jde.base_url(),
-            secret: SECRET,
-            warehouse: &self.warehouse,
-        }
-        .text();
+        let text = TenantFile { url: &jde.base_url(), secret: SECRET, warehouse: &self.warehouse }.text();
         fs::write(&self.config, text).with_context(|| format!("{} cannot be written", self.config.display()))
     }
 
     /// Commands that work once the demo has ended, as they can be typed.
     fn next_steps(&self, key: &str) -> Vec<String> {
-        let program = std::env::args_os()
-            .next()
-            .map_or_else(|| "ml-connector".into(), |p| p.to_string_lossy().into_owned());
+        let program =
+            std::env::args_os().next().map_or_else(|| "ml-connector".into(), |p| p.to_string_lossy().into_owned());
         let (program, config) = (quoted(&program), quoted(&self.config.display().to_string()));
-        let prefix = format!(
-            "{program} --state {} --config {config}",
-            quoted(&self.dir.display().to_string())
-        );
+        let prefix = format!("{program} --state {} --config {config}", quoted(&self.dir.display().to_string()));
         vec![
             String::new(),
             format!("the warehouse is the SQLite file {}", self.warehouse.display()),
@@ -201,9 +168,7 @@ impl Place {
 
 fn passphrase() -> Option<String> {
     let name = backend_embedded::PASSPHRASE_VARIABLE;
-    backend_embedded::environment()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value)
+    backend_embedded::environment().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// A word for a shell.
@@ -229,9 +194,7 @@ impl Shown {
         let syncs = first
             .into_iter()
             .map(|first| {
-                let again = second
-                    .iter()
-                    .find(|row| row.sync == first.sync && row.integration == first.integration);
+                let again = second.iter().find(|row| row.sync == first.sync && row.integration == first.integration);
                 match again {
                     Some(again) => first.followed_by(again),
                     None => first,
@@ -248,10 +211,7 @@ impl Shown {
 
     /// Both runs of every sync succeeded, and both sides agreed each time.
     fn is_ok(&self) -> bool {
-        self.rows
-            .syncs
-            .iter()
-            .all(|row| row.is_ok() && row.agrees == Some(true))
+        self.rows.syncs.iter().all(|row| row.is_ok() && row.agrees == Some(true))
     }
 }
 

@@ -26,31 +26,14 @@ pub struct Args {
 /// Writes the file unless there is one.
 pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
     let tenant = &args.tenant;
-    if tenant.is_empty()
-        || !tenant
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-    {
-        return Err(usage(format!(
-            "`{tenant}` cannot name a tenant: use letters, digits, `-` and `_`"
-        )));
+    if tenant.is_empty() || !tenant.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+        return Err(usage(format!("`{tenant}` cannot name a tenant: use letters, digits, `-` and `_`")));
     }
-    let path = options
-        .config
-        .clone()
-        .unwrap_or_else(|| args.dir.join(TENANTS).join(format!("{tenant}.yaml")));
+    let path = options.config.clone().unwrap_or_else(|| args.dir.join(TENANTS).join(format!("{tenant}.yaml")));
     let secret = format!("{tenant}-jde");
     let warehouse = PathBuf::from(format!("{tenant}-warehouse.sqlite"));
     let url = sandbox_url(SANDBOX_PORT);
-    write_new(
-        &path,
-        &TenantFile {
-            url: &url,
-            secret: &secret,
-            warehouse: &warehouse,
-        }
-        .text(),
-    )?;
+    write_new(&path, &TenantFile { url: &url, secret: &secret, warehouse: &warehouse }.text())?;
     let shown = path.display();
     output.say(format!("{shown} is written. Next:"));
     output.say("  1. set `url` and `zone` in it; `ml-connector sandbox` simulates an ERP at the address it has now");
@@ -70,10 +53,9 @@ pub fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     }
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = file.map_err(|e| match e.kind() {
-        ErrorKind::AlreadyExists => usage(format!(
-            "{} is there already: remove it first, or name another",
-            path.display()
-        )),
+        ErrorKind::AlreadyExists => {
+            usage(format!("{} is there already: remove it first, or name another", path.display()))
+        }
         _ => usage(format!("{} cannot be written: {e}", path.display())),
     })?;
     Ok(file.write_all(text.as_bytes())?)
@@ -99,12 +81,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("infra/tenants/acme.yaml");
         write_new(&path, "mine").unwrap();
-        assert!(
-            write_new(&path, "other")
-                .unwrap_err()
-                .to_string()
-                .contains("is there already")
-        );
+        assert!(write_new(&path, "other").unwrap_err().to_string().contains("is there already"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     }
 }

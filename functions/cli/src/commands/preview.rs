@@ -35,21 +35,11 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
     let limit = if keys.is_empty() { args.limit } else { keys.len() };
     let records = preview(&setup.context, &sync, &keys, limit).await?;
     if records.is_empty() && !keys.is_empty() {
-        return Err(not_found(format!(
-            "the source has no record {} of {}",
-            args.key.join(", "),
-            sync.stream
-        )));
+        return Err(not_found(format!("the source has no record {} of {}", args.key.join(", "), sync.stream)));
     }
     let plan = setup.context.plans.plan(&sync)?;
     let origins = setup.origins(&sync);
-    let shown = Shown {
-        sync: sync.stream,
-        table: plan.table.name.clone(),
-        records,
-        plan,
-        origins,
-    };
+    let shown = Shown { sync: sync.stream, table: plan.table.name.clone(), records, plan, origins };
     output.answer(&shown)?;
     output.say("nothing was written");
     Ok(Exit::Ok)

@@ -35,11 +35,7 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
         Some(name) => vec![setup.find(name)?],
         None => setup.all_syncs()?,
     };
-    let filter = HeldFilter {
-        waiting: Some(false),
-        run: args.run.as_deref().map(RunId::new),
-        ..HeldFilter::default()
-    };
+    let filter = HeldFilter { waiting: Some(false), run: args.run.as_deref().map(RunId::new), ..HeldFilter::default() };
     let mut rejects = Vec::new();
     for sync in &syncs {
         let held = held::all(&setup.context.store, sync, &filter).await?;
@@ -96,39 +92,22 @@ impl Listed {
     fn new(mut rejects: Vec<Reject>, limit: usize) -> Self {
         let mut totals: BTreeMap<(String, Option<String>, String), u64> = BTreeMap::new();
         for reject in &rejects {
-            let reason = held::general_reason(&reject.reason);
-            *totals
-                .entry((reject.sync.clone(), reject.field.clone(), reason))
-                .or_default() += 1;
+            let reason = held::general_reason(&reject.reason, reject.value.as_deref());
+            *totals.entry((reject.sync.clone(), reject.field.clone(), reason)).or_default() += 1;
         }
-        let mut totals: Vec<_> = totals
-            .into_iter()
-            .map(|((sync, field, reason), records)| Total {
-                sync,
-                field,
-                reason,
-                records,
-            })
-            .collect();
+        let mut totals: Vec<_> =
+            totals.into_iter().map(|((sync, field, reason), records)| Total { sync, field, reason, records }).collect();
         totals.sort_by_key(|total| std::cmp::Reverse(total.records));
         let records = rejects.len() as u64;
         rejects.truncate(limit);
-        Self {
-            records,
-            totals,
-            rejects,
-        }
+        Self { records, totals, rejects }
     }
 
     fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         let shown = self.rejects.len() as u64;
         if shown < self.records {
-            words.push(format!(
-                "{} of {} are shown: `--limit 0` shows all",
-                number(shown),
-                number(self.records)
-            ));
+            words.push(format!("{} of {} are shown: `--limit 0` shows all", number(shown), number(self.records)));
         }
         if self.records > 0 {
             words.push(
@@ -145,19 +124,11 @@ impl Answer for Listed {
         if self.records == 0 {
             return "no record is rejected\n".to_owned();
         }
-        let mut text = format!(
-            "{}\n\n",
-            count(self.records, "record is rejected", "records are rejected")
-        );
+        let mut text = format!("{}\n\n", count(self.records, "record is rejected", "records are rejected"));
         let mut totals = Columns::new(&[">records", "sync", "field", "reason"]);
         for total in &self.totals {
             let field = total.field.clone().unwrap_or_else(|| "-".to_owned());
-            totals.row([
-                number(total.records),
-                total.sync.clone(),
-                field,
-                shortened(&total.reason, 160),
-            ]);
+            totals.row([number(total.records), total.sync.clone(), field, shortened(&total.reason, 160)]);
         }
         text.push_str(&totals.text());
         text.push('\n');
@@ -216,10 +187,7 @@ ap_invoices  2|PV  invoice_date  x         2026-11-21 12:03:01  20261121T120301-
     #[test]
     fn a_limit_keeps_the_totals_whole() {
         let listed = Listed::new(vec![reject("1", "a"), reject("2", "b"), reject("3", "c")], 1);
-        assert_eq!(
-            (listed.records, listed.rejects.len(), listed.totals[0].records),
-            (3, 1, 3)
-        );
+        assert_eq!((listed.records, listed.rejects.len(), listed.totals[0].records), (3, 1, 3));
         assert_eq!(listed.words()[0], "1 of 3 are shown: `--limit 0` shows all");
     }
 }

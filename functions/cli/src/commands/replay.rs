@@ -67,12 +67,7 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
             let plan = setup.context.plans.plan(&sync)?;
             let result = dry_run(&setup, &plan, &selection).await?;
             let origins = setup.origins(&sync);
-            output.answer(&Foreseen {
-                sync: sync.stream,
-                result,
-                plan,
-                origins,
-            })?;
+            output.answer(&Foreseen { sync: sync.stream, result, plan, origins })?;
         }
         output.say("nothing was written");
         return Ok(Exit::Ok);
@@ -85,9 +80,7 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
         work.run(&sync, Reason::Replay, selection).await?;
         syncs.push(sync);
     }
-    let rows = Rows {
-        syncs: work.rows(&syncs).await?,
-    };
+    let rows = Rows { syncs: work.rows(&syncs).await? };
     output.answer(&rows)?;
     rows.words().iter().for_each(|words| output.say(words));
     Ok(if rows.are_ok() { Exit::Ok } else { Exit::NotOk })
@@ -137,9 +130,7 @@ async fn selections(setup: &Setup, args: &Args) -> anyhow::Result<Vec<(SyncId, S
 async fn sync_of(setup: &Setup, run: &RunId) -> anyhow::Result<SyncId> {
     match setup.context.store.run(run).await? {
         Some(run) => Ok(run.sync),
-        None => Err(not_found(format!(
-            "run `{run}` is not known here: look for it with `status --json` or `audit`"
-        ))),
+        None => Err(not_found(format!("run `{run}` is not known here: look for it with `status --json` or `audit`"))),
     }
 }
 
@@ -155,10 +146,7 @@ async fn dry_run(setup: &Setup, plan: &SyncPlan, selection: &Selection) -> anyho
         }
         Selection::Replay(Replay::Batch(batch)) => add_batch(setup, plan, batch, None, &mut result).await?,
         Selection::Replay(Replay::Rejects { .. }) => {
-            let filter = HeldFilter {
-                waiting: Some(false),
-                ..HeldFilter::default()
-            };
+            let filter = HeldFilter { waiting: Some(false), ..HeldFilter::default() };
             let mut places: BTreeMap<BatchId, HashSet<u32>> = BTreeMap::new();
             for held in held::all(&context.store, &plan.id, &filter).await? {
                 places.entry(held.batch).or_default().insert(held.row);
@@ -168,18 +156,12 @@ async fn dry_run(setup: &Setup, plan: &SyncPlan, selection: &Selection) -> anyho
             }
         }
         Selection::Keys(keys) => {
-            let keys = keys
-                .iter()
-                .map(|key| plan.mapping.source_key(key))
-                .collect::<engine::Result<Vec<_>>>()?;
+            let keys = keys.iter().map(|key| plan.mapping.source_key(key)).collect::<engine::Result<Vec<_>>>()?;
             read(setup, plan, What::Keys(&keys), &mut result).await?;
         }
         Selection::Dates { from, to } => {
             let end = to.and_then(|to| to.succ_opt()).map(|day| setup.start_of(plan, day));
-            let window = Window {
-                from: Some(setup.start_of(plan, *from)),
-                to: end,
-            };
+            let window = Window { from: Some(setup.start_of(plan, *from)), to: end };
             read(setup, plan, What::Window(window), &mut result).await?;
         }
         Selection::Changes | Selection::Full { .. } => {}
@@ -195,9 +177,7 @@ async fn add_batch(
     result: &mut DryRun,
 ) -> anyhow::Result<()> {
     let Some(archived) = setup.context.store.archived(batch).await? else {
-        return Err(not_found(format!(
-            "batch {batch} is not in the archive any more: replay with --key or --from"
-        )));
+        return Err(not_found(format!("batch {batch} is not in the archive any more: replay with --key or --from")));
     };
     let rows = Block::decompress(&archived.payload)?;
     Ok(result.add(&setup.context, plan, &rows, places, FIRST).await?)
@@ -210,15 +190,9 @@ async fn read(setup: &Setup, plan: &SyncPlan, what: What<'_>, result: &mut DryRu
         let mut after = None;
         loop {
             let mut rows = RowsWriter::new(&plan.stream.columns);
-            let request = ReadRequest {
-                stream: &plan.stream,
-                what,
-                after: after.as_ref(),
-            };
+            let request = ReadRequest { stream: &plan.stream, what, after: after.as_ref() };
             let page = source.read(request, &mut rows).await?;
-            result
-                .add(&setup.context, plan, &rows.into_rows()?, None, FIRST)
-                .await?;
+            result.add(&setup.context, plan, &rows.into_rows()?, None, FIRST).await?;
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(()),

@@ -38,16 +38,12 @@ impl Args {
     fn selection(&self) -> anyhow::Result<Selection> {
         if !self.key.is_empty() {
             if self.syncs.len() != 1 {
-                return Err(usage(
-                    "--key belongs to one sync: name it, such as `run ap_invoices --key …`",
-                ));
+                return Err(usage("--key belongs to one sync: name it, such as `run ap_invoices --key …`"));
             }
             return Ok(Selection::Keys(self.key.iter().map(RecordKey::new).collect()));
         }
         if self.full {
-            return Ok(Selection::Full {
-                accept_deletes: self.accept_deletes,
-            });
+            return Ok(Selection::Full { accept_deletes: self.accept_deletes });
         }
         let Some(from) = self.from else {
             return Ok(Selection::Changes);
@@ -71,20 +67,13 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
     for sync in &syncs {
         work.run(sync, Reason::Manual, selection.clone()).await?;
     }
-    let rows = Rows {
-        syncs: work.rows(&syncs).await?,
-    };
+    let rows = Rows { syncs: work.rows(&syncs).await? };
     output.answer(&rows)?;
     rows.words().iter().for_each(|words| output.say(words));
     if let (Selection::Keys(keys), [row], true) = (&selection, rows.syncs.as_slice(), rows.are_ok())
         && row.read < keys.len() as u64
     {
-        output.say(format!(
-            "the source has only {} of these {} records of {}",
-            row.read,
-            keys.len(),
-            row.sync
-        ));
+        output.say(format!("the source has only {} of these {} records of {}", row.read, keys.len(), row.sync));
         return Ok(if row.read == 0 { Exit::NotFound } else { Exit::Ok });
     }
     Ok(if rows.are_ok() { Exit::Ok } else { Exit::NotOk })

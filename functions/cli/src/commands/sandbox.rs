@@ -39,31 +39,17 @@ pub struct Args {
 /// Serves until Ctrl-C.
 pub async fn run(args: Args, output: &Output) -> anyhow::Result<Exit> {
     let clock = Clock::system();
-    let settings = Settings {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
-        ..Settings::default()
-    };
+    let settings = Settings { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)), ..Settings::default() };
     let tables = match (&args.seed, &args.map) {
         (Some(csv), Some(map)) => rows_of(csv, map, &clock, &settings)?,
         _ => made_up(args.invoices, &clock)?,
     };
     let users = settings.users.clone();
     let jde = JdeSandbox::start(settings, clock, tables).await.map_err(|e| {
-        failure(
-            Exit::NotOk,
-            format!(
-                "port {} cannot be listened on ({e}): choose another with --port",
-                args.port
-            ),
-        )
+        failure(Exit::NotOk, format!("port {} cannot be listened on ({e}): choose another with --port", args.port))
     })?;
     let url = jde.base_url();
-    let text = TenantFile {
-        url: &url,
-        secret: SECRET,
-        warehouse: Path::new("acme-warehouse.sqlite"),
-    }
-    .text();
+    let text = TenantFile { url: &url, secret: SECRET, warehouse: Path::new("acme-warehouse.sqlite") }.text();
     match &args.write_config {
         Some(path) => {
             write_new(path, &text)?;
@@ -74,12 +60,8 @@ pub async fn run(args: Args, output: &Output) -> anyhow::Result<Exit> {
     output.say(format!("a simulated JD Edwards listens at {url}"));
     for (user, password) in users {
         output.say(format!("log in as {user} with password {password}:"));
-        output.say(format!(
-            "  printf %s {user} | ml-connector secrets set {SECRET} username"
-        ));
-        output.say(format!(
-            "  printf %s {password} | ml-connector secrets set {SECRET} password"
-        ));
+        output.say(format!("  printf %s {user} | ml-connector secrets set {SECRET} username"));
+        output.say(format!("  printf %s {password} | ml-connector secrets set {SECRET} password"));
     }
     output.say("Ctrl-C ends it");
     tokio::signal::ctrl_c().await?;

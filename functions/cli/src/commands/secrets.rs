@@ -38,9 +38,7 @@ enum What {
 
 /// Changes or lists the secrets file.
 pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
-    let passphrase = environment()
-        .find(|(name, _)| name == PASSPHRASE_VARIABLE)
-        .map(|(_, value)| value);
+    let passphrase = environment().find(|(name, _)| name == PASSPHRASE_VARIABLE).map(|(_, value)| value);
     let vault = FileVault::new(&options.state, passphrase);
     match &args.what {
         What::Set { name, field } => {
@@ -51,9 +49,7 @@ pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Ex
         What::List => output.answer(&Listed::new(vault.names()?))?,
         What::Remove { name } => {
             if !vault.remove(name)? {
-                return Err(not_found(format!(
-                    "there is no secret `{name}`: look with `ml-connector secrets list`"
-                )));
+                return Err(not_found(format!("there is no secret `{name}`: look with `ml-connector secrets list`")));
             }
             output.say(format!("`{name}` is removed"));
         }
@@ -79,9 +75,7 @@ fn value(name: &str, field: &str) -> anyhow::Result<String> {
              {name} {field}`"
         ))),
         // What a template engine leaves behind for a value that it did not have.
-        "null" => Err(usage(format!(
-            "the value of `{field}` is the text `null`, which no real secret has"
-        ))),
+        "null" => Err(usage(format!("the value of `{field}` is the text `null`, which no real secret has"))),
         value => Ok(value.to_owned()),
     }
 }
@@ -99,9 +93,7 @@ struct Named {
 
 impl Listed {
     fn new(names: Vec<(String, Vec<String>)>) -> Self {
-        Self {
-            secrets: names.into_iter().map(|(name, fields)| Named { name, fields }).collect(),
-        }
+        Self { secrets: names.into_iter().map(|(name, fields)| Named { name, fields }).collect() }
     }
 }
 

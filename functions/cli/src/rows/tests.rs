@@ -23,12 +23,7 @@ fn run(epoch: u64, selection: Selection, state: RunState) -> Run {
         sequence: 0,
         expected: Some(1),
         done: 1,
-        counts: Counts {
-            polled: 1_200,
-            inserted: 1_199,
-            rejected: 1,
-            ..Counts::default()
-        },
+        counts: Counts { polled: 1_200, inserted: 1_199, rejected: 1, ..Counts::default() },
         mapping: 1,
         touch: false,
         state,
@@ -44,38 +39,19 @@ fn sync() -> SyncId {
 
 fn proof(agrees: bool) -> Proof {
     let note = "1,200 at the source, 1,199 accounted for".to_owned();
-    Proof {
-        agrees,
-        source: Some(1_200),
-        destination: 1_199,
-        rejected: 0,
-        waiting: 0,
-        note,
-    }
+    Proof { agrees, source: Some(1_200), destination: 1_199, rejected: 0, waiting: 0, note }
 }
 
 fn incomplete() -> RunState {
-    RunState::Incomplete {
-        why: "batch r1/3 could not be loaded: free some space, then run it again".to_owned(),
-    }
+    RunState::Incomplete { why: "batch r1/3 could not be loaded: free some space, then run it again".to_owned() }
 }
 
 #[test]
 fn a_table_shows_what_is_nearly_always_empty_only_when_it_is_not() {
-    let green = Run {
-        proof: Some(proof(true)),
-        ..run(1, Selection::Changes, RunState::Complete)
-    };
+    let green = Run { proof: Some(proof(true)), ..run(1, Selection::Changes, RunState::Complete) };
     let row = SyncRow::new(&sync(), &[green], Some(at(0)), (1, 0));
-    let suppliers = SyncRow {
-        sync: "suppliers".to_owned(),
-        deleted: 3,
-        agrees: Some(false),
-        ..row.clone()
-    };
-    let rows = Rows {
-        syncs: vec![row.clone(), suppliers],
-    };
+    let suppliers = SyncRow { sync: "suppliers".to_owned(), deleted: 3, agrees: Some(false), ..row.clone() };
+    let rows = Rows { syncs: vec![row.clone(), suppliers] };
     assert_eq!(
         rows.text(),
         "\
@@ -108,38 +84,18 @@ fn a_later_complete_run_covers_an_earlier_failure_but_a_run_over_keys_does_not()
 #[test]
 fn a_problem_of_many_syncs_is_said_once() {
     let row = SyncRow::new(&sync(), &[run(1, Selection::Changes, incomplete())], None, (0, 0));
-    let suppliers = SyncRow {
-        sync: "suppliers".to_owned(),
-        ..row.clone()
-    };
-    let words = Rows {
-        syncs: vec![row, suppliers],
-    }
-    .words();
+    let suppliers = SyncRow { sync: "suppliers".to_owned(), ..row.clone() };
+    let words = Rows { syncs: vec![row, suppliers] }.words();
     assert_eq!(words.len(), 1);
-    assert!(
-        words[0].starts_with("ap_invoices, suppliers: incomplete: "),
-        "{words:?}"
-    );
+    assert!(words[0].starts_with("ap_invoices, suppliers: incomplete: "), "{words:?}");
 }
 
 #[test]
 fn two_commands_add_up_and_end_where_the_later_one_ended() {
-    let green = Run {
-        proof: Some(proof(true)),
-        ..run(1, Selection::Changes, RunState::Complete)
-    };
+    let green = Run { proof: Some(proof(true)), ..run(1, Selection::Changes, RunState::Complete) };
     let first = SyncRow::new(&sync(), &[green], Some(at(0)), (0, 2));
-    let second = SyncRow {
-        read: 5,
-        open_waiting: 1,
-        complete_up_to: Some(at(60)),
-        ..first.clone()
-    };
+    let second = SyncRow { read: 5, open_waiting: 1, complete_up_to: Some(at(60)), ..first.clone() };
     let both = first.followed_by(&second);
-    assert_eq!(
-        (both.read, both.open_waiting, both.complete_up_to),
-        (1_205, 1, Some(at(60)))
-    );
+    assert_eq!((both.read, both.open_waiting, both.complete_up_to), (1_205, 1, Some(at(60))));
     assert_eq!((both.agrees, both.runs.len()), (Some(true), 2));
 }

@@ -46,11 +46,7 @@ pub(super) fn misfit(table: &TableSpec, position: usize, value: &Value<'_>) -> O
 
 /// The decimal at the scale of its column, unless that loses a digit or it has too many.
 pub(super) fn at_scale(decimal: Decimal, precision: u8, scale: u8) -> Option<Decimal> {
-    let exact = if decimal.scale() == scale {
-        decimal
-    } else {
-        decimal.with_scale(scale)?
-    };
+    let exact = if decimal.scale() == scale { decimal } else { decimal.with_scale(scale)? };
     (exact.units().unsigned_abs() < *POWERS.get(usize::from(precision))?).then_some(exact)
 }
 
@@ -101,12 +97,8 @@ mod tests {
     use super::*;
 
     fn why(kind: &str, value: Value<'_>) -> Option<String> {
-        let column = TableColumn {
-            name: "c".into(),
-            kind: kind.parse().unwrap(),
-            nullable: true,
-            description: String::new(),
-        };
+        let column =
+            TableColumn { name: "c".into(), kind: kind.parse().unwrap(), nullable: true, description: String::new() };
         let table = TableSpec {
             name: "t".into(),
             description: String::new(),
@@ -125,26 +117,16 @@ mod tests {
         assert!(why("decimal(5,2)", Value::Decimal(Decimal::new(100_000, 2))).is_some());
         assert!(why("decimal(5,2)", Value::Decimal(Decimal::new(1_005, 3))).is_some());
         assert_eq!(why("text(3)", Value::text("äöü")), None);
-        assert_eq!(
-            why("text(2)", Value::text("äöü")).unwrap(),
-            "`c` has 3 characters, at most 2 fit"
-        );
+        assert_eq!(why("text(2)", Value::text("äöü")).unwrap(), "`c` has 3 characters, at most 2 fit");
         assert!(why("text", Value::text("a\0b")).is_some());
-        assert_eq!(
-            why("integer", Value::text("1")).unwrap(),
-            "`c` is declared integer and came as text"
-        );
+        assert_eq!(why("integer", Value::text("1")).unwrap(), "`c` is declared integer and came as text");
     }
 
     #[test]
     fn dates_have_years_of_four_digits() {
         assert_eq!(why("date", Value::Date(FIRST_DAY)), None);
         assert_eq!(why("date", Value::Date(LAST_DAY)), None);
-        assert!(
-            why("date", Value::Date(LAST_DAY + 1))
-                .unwrap()
-                .contains("outside the years")
-        );
+        assert!(why("date", Value::Date(LAST_DAY + 1)).unwrap().contains("outside the years"));
         assert!(why("date", Value::Date(i32::MAX)).is_some());
         assert!(why("timestamp", Value::Timestamp(i64::MIN)).is_some());
         for micros in [-1, FIRST_MICRO, LAST_MICRO] {

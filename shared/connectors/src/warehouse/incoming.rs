@@ -35,19 +35,14 @@ pub(super) struct Incoming<'b> {
 impl<'b> Incoming<'b> {
     /// Checks that the batch has the columns of the table.
     pub fn new(table: &TableSpec, batch: &'b MappedBatch) -> Result<Self> {
-        let expected = meta::COLUMNS
-            .into_iter()
-            .chain(table.columns.iter().map(|c| c.name.as_str()));
+        let expected = meta::COLUMNS.into_iter().chain(table.columns.iter().map(|c| c.name.as_str()));
         if !batch.rows.columns().iter().map(String::as_str).eq(expected) {
             return Err(Error::stop(format!(
                 "batch {} does not have the columns of table `{}`: it was mapped for another shape; replay its run",
                 batch.id, table.name
             )));
         }
-        Ok(Self {
-            reader: batch.rows.reader(),
-            cells: Vec::with_capacity(batch.rows.columns().len()),
-        })
+        Ok(Self { reader: batch.rows.reader(), cells: Vec::with_capacity(batch.rows.columns().len()) })
     }
 
     /// The next row.
@@ -92,9 +87,6 @@ impl Row<'_, '_> {
         if self.key.as_bytes().contains(&0) {
             return Some("the key contains the character U+0000, which databases cannot keep in text".to_owned());
         }
-        self.cells
-            .iter()
-            .enumerate()
-            .find_map(|(position, value)| misfit(table, position, value))
+        self.cells.iter().enumerate().find_map(|(position, value)| misfit(table, position, value))
     }
 }

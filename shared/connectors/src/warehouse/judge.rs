@@ -36,11 +36,7 @@ pub(super) enum Verdict {
 /// mapping, and the same mapping too, so that a repaired batch can be loaded again.
 pub(super) fn judge(there: Option<&Standing>, came: &Standing, touch: bool) -> Verdict {
     let Some(there) = there else {
-        return Verdict::Write(if came.deleted {
-            Outcome::Deleted
-        } else {
-            Outcome::Inserted
-        });
+        return Verdict::Write(if came.deleted { Outcome::Deleted } else { Outcome::Inserted });
     };
     let rank = |s: &Standing| (s.version, s.stamp, s.mapping);
     let order = rank(came).cmp(&rank(there));
@@ -58,71 +54,29 @@ pub(super) fn judge(there: Option<&Standing>, came: &Standing, touch: bool) -> V
 mod tests {
     use super::*;
 
-    const THERE: Standing = Standing {
-        version: 5,
-        stamp: Some(50),
-        mapping: 2,
-        hash: 1,
-        deleted: false,
-    };
+    const THERE: Standing = Standing { version: 5, stamp: Some(50), mapping: 2, hash: 1, deleted: false };
 
     #[test]
     fn a_later_read_wins_whatever_its_stamp() {
-        let came = Standing {
-            version: 6,
-            stamp: None,
-            mapping: 1,
-            hash: 2,
-            deleted: false,
-        };
+        let came = Standing { version: 6, stamp: None, mapping: 1, hash: 2, deleted: false };
         assert_eq!(judge(Some(&THERE), &came, false), Verdict::Write(Outcome::Updated));
-        let came = Standing {
-            version: 4,
-            stamp: Some(90),
-            mapping: 9,
-            hash: 2,
-            deleted: false,
-        };
+        let came = Standing { version: 4, stamp: Some(90), mapping: 9, hash: 2, deleted: false };
         assert_eq!(judge(Some(&THERE), &came, false), Verdict::Leave(Outcome::Superseded));
     }
 
     #[test]
     fn within_one_read_the_greater_stamp_wins_then_the_mapping_that_is_not_older() {
-        let came = |stamp, mapping| Standing {
-            stamp,
-            mapping,
-            hash: 2,
-            ..THERE
-        };
-        assert_eq!(
-            judge(Some(&THERE), &came(Some(49), 9), false),
-            Verdict::Leave(Outcome::Superseded)
-        );
-        assert_eq!(
-            judge(Some(&THERE), &came(Some(51), 1), false),
-            Verdict::Write(Outcome::Updated)
-        );
-        assert_eq!(
-            judge(Some(&THERE), &came(Some(50), 1), false),
-            Verdict::Leave(Outcome::Superseded)
-        );
-        assert_eq!(
-            judge(Some(&THERE), &came(Some(50), 2), false),
-            Verdict::Write(Outcome::Updated)
-        );
-        assert_eq!(
-            judge(Some(&THERE), &came(None, 3), false),
-            Verdict::Leave(Outcome::Superseded)
-        );
+        let came = |stamp, mapping| Standing { stamp, mapping, hash: 2, ..THERE };
+        assert_eq!(judge(Some(&THERE), &came(Some(49), 9), false), Verdict::Leave(Outcome::Superseded));
+        assert_eq!(judge(Some(&THERE), &came(Some(51), 1), false), Verdict::Write(Outcome::Updated));
+        assert_eq!(judge(Some(&THERE), &came(Some(50), 1), false), Verdict::Leave(Outcome::Superseded));
+        assert_eq!(judge(Some(&THERE), &came(Some(50), 2), false), Verdict::Write(Outcome::Updated));
+        assert_eq!(judge(Some(&THERE), &came(None, 3), false), Verdict::Leave(Outcome::Superseded));
     }
 
     #[test]
     fn the_deleted_mark_is_a_change_whatever_the_hash() {
-        let gone = Standing {
-            version: 6,
-            deleted: true,
-            ..THERE
-        };
+        let gone = Standing { version: 6, deleted: true, ..THERE };
         assert_eq!(judge(Some(&THERE), &gone, false), Verdict::Write(Outcome::Deleted));
         let back = Standing { version: 7, ..THERE };
         assert_eq!(judge(Some(&gone), &back, false), Verdict::Write(Outcome::Updated));

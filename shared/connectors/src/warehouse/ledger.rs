@@ -29,26 +29,13 @@ impl Entry {
     /// The entry of a batch that was just written.
     pub fn new(written: &[Written]) -> Result<Self> {
         let codes: Vec<u8> = written.iter().map(|w| w.outcome.code()).collect();
-        let mut counts = Counts {
-            polled: codes.len() as u64,
-            ..Counts::default()
-        };
+        let mut counts = Counts { polled: codes.len() as u64, ..Counts::default() };
         for row in written {
             counts.add(row.outcome);
         }
-        let rejects: Vec<Reject> = written
-            .iter()
-            .enumerate()
-            .filter_map(|(row, w)| {
-                Some(Reject {
-                    row,
-                    reason: w.reason.clone()?,
-                })
-            })
-            .collect();
-        let rejects = (!rejects.is_empty())
-            .then(|| serde_json::to_string(&rejects))
-            .transpose();
+        let rejects: Vec<Reject> =
+            written.iter().enumerate().filter_map(|(row, w)| Some(Reject { row, reason: w.reason.clone()? })).collect();
+        let rejects = (!rejects.is_empty()).then(|| serde_json::to_string(&rejects)).transpose();
         Ok(Self {
             outcomes: zstd::bulk::compress(&codes, 1)
                 .map_err(|e| Error::later(format!("outcomes cannot be compressed: {e}")))?,
@@ -66,13 +53,9 @@ pub(super) fn read(outcomes: &[u8], rejects: Option<&str>, rows: usize) -> Resul
     if codes.len() != rows {
         return Err(differs(rows));
     }
-    let outcomes = codes
-        .into_iter()
-        .map(|code| Outcome::from_code(code).map(Written::from).ok_or_else(damaged));
+    let outcomes = codes.into_iter().map(|code| Outcome::from_code(code).map(Written::from).ok_or_else(damaged));
     let mut written = outcomes.collect::<Result<Vec<_>>>()?;
-    let rejects: Vec<Reject> = rejects
-        .map_or(Ok(Vec::new()), serde_json::from_str)
-        .map_err(|_| damaged())?;
+    let rejects: Vec<Reject> = rejects.map_or(Ok(Vec::new()), serde_json::from_str).map_err(|_| damaged())?;
     for reject in rejects {
         written.get_mut(reject.row).ok_or_else(damaged)?.reason = Some(reject.reason);
     }
@@ -93,10 +76,7 @@ mod tests {
     #[test]
     fn an_entry_reads_back_as_it_was_written() {
         let mut written: Vec<Written> = vec![Outcome::Inserted.into(); 3000];
-        written[7] = Written {
-            outcome: Outcome::Rejected,
-            reason: Some("no".into()),
-        };
+        written[7] = Written { outcome: Outcome::Rejected, reason: Some("no".into()) };
         let entry = Entry::new(&written).unwrap();
         assert!(entry.outcomes.len() < 100);
         assert_eq!((entry.counts.inserted, entry.counts.rejected), (2999, 1));

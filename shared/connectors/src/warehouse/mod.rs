@@ -20,6 +20,8 @@ mod tests;
 pub use postgres::{Postgres, PostgresSettings};
 pub use sqlite::{Sqlite, SqliteSettings};
 
+use engine::model::batch::Version;
+use engine::model::id::SyncId;
 use engine::model::table::{ColumnType, TableSpec};
 use engine::{Error, Result};
 
@@ -39,9 +41,9 @@ pub mod meta {
     pub const OP: &str = "_op";
     /// Whether the record is marked deleted.
     pub const IS_DELETED: &str = "_is_deleted";
-    /// The batch that brought the content.
+    /// The batch that brought the content, or the sweep that marked the record deleted.
     pub const BATCH_ID: &str = "_batch_id";
-    /// The row in the archived form of that batch, from 0.
+    /// The row in the archived form of that batch, from 0; nothing for a sweep.
     pub const SEQ: &str = "_seq";
     /// Which read last saw the record so.
     pub const VERSION: &str = "_version";
@@ -78,7 +80,7 @@ pub mod meta {
             ROW_HASH => "Hash of the mapped content: equal means unchanged.",
             OP => "U for a record that is there, D for one marked deleted.",
             IS_DELETED => "Whether the record is marked deleted: filter on it.",
-            BATCH_ID => "The batch that brought the content; see the load_batches table.",
+            BATCH_ID => "What brought the record to this state; see the load_batches table.",
             SEQ => "The row in the archived batch, from 0.",
             VERSION => "Which read last saw the record so; a greater one is newer.",
             MAPPING => "The version of the mapping.",
@@ -119,23 +121,14 @@ fn check_table(table: &TableSpec) -> Result<()> {
             )));
         }
         if table.columns[..i].iter().any(|earlier| same(&earlier.name)) {
-            return Err(Error::stop(format!(
-                "table `{}` has column `{}` twice",
-                table.name, column.name
-            )));
+            return Err(Error::stop(format!("table `{}` has column `{}` twice", table.name, column.name)));
         }
     }
     if table.key.is_empty() || table.key_columns().count() != table.key.len() {
-        return Err(Error::stop(format!(
-            "table `{}` needs a key made of its own columns",
-            table.name
-        )));
+        return Err(Error::stop(format!("table `{}` needs a key made of its own columns", table.name)));
     }
     if table.company.is_some_and(|i| i >= table.columns.len()) {
-        return Err(Error::stop(format!(
-            "table `{}` takes its company from a column it does not have",
-            table.name
-        )));
+        return Err(Error::stop(format!("table `{}` takes its company from a column it does not have", table.name)));
     }
     Ok(())
 }
@@ -150,6 +143,15 @@ fn fingerprint(table: &TableSpec) -> u128 {
     text.push_str(&format!("{:?} {:?}", table.key, table.company));
     xxhash_rust::xxh3::xxh3_128(text.as_bytes())
 }
+
+/// The id under which the records that a full read did not find are marked, so that the same call again can tell which
+/// they were. It stands in the ledger like a batch.
+fn sweep_id(sync: &SyncId, before: Version) -> [u8; 16] {
+    xxhash_rust::xxh3::xxh3_128(format!("sweep/{sync}/{}", before.0).as_bytes()).to_be_bytes()
+}
+
+/// The run under which the ledger lists them.
+const SWEEP: &str = "sweep";
 
 /// An identifier in double quotes, as standard SQL writes it.
 fn quoted(name: &str) -> String {
@@ -171,10 +173,7 @@ fn summable(table: &TableSpec, column: &str) -> Result<()> {
     let kind = table.column(column).and_then(|i| table.columns.get(i)).map(|c| c.kind);
     match kind {
         Some(ColumnType::Integer | ColumnType::Decimal { .. }) => Ok(()),
-        Some(kind) => Err(Error::stop(format!(
-            "`{column}` of table `{}` is {kind} and has no sum",
-            table.name
-        ))),
+        Some(kind) => Err(Error::stop(format!("`{column}` of table `{}` is {kind} and has no sum", table.name))),
         None => Err(Error::stop(format!("table `{}` has no column `{column}`", table.name))),
     }
 }

@@ -27,13 +27,15 @@ use engine::ports::{Destination, DestinationCapabilities, Finding, Secret, Total
 use engine::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{check_name, check_table, fingerprint, quoted, summable};
+use super::{SWEEP, check_name, check_table, fingerprint, quoted, summable, sweep_id};
 use connect::{Lent, Pool};
 use errors::Failure;
 use load::Care;
 use sql::{LoadSql, Schemas};
+use types::Uuid;
 
 use crate::http::TimeOut;
 
@@ -96,6 +98,20 @@ fn default_connections() -> usize {
     2
 }
 
+/// Allows one more try where a connection that lay idle turns out dead, as behind a function that was frozen.
+#[derive(Default)]
+struct Patience {
+    is_spent: bool,
+}
+
+impl Patience {
+    fn allows(&mut self, lent: &Lent<'_>, failure: &Failure) -> bool {
+        let allows = matches!(failure, Failure::Broken(_)) && lent.session.is_used && !self.is_spent;
+        self.is_spent |= allows;
+        allows
+    }
+}
+
 /// PostgreSQL 12 or later as a destination.
 pub struct Postgres {
     pool: Pool,
@@ -117,10 +133,7 @@ impl Postgres {
         }
         Ok(Self {
             pool: Pool::new(settings, secret)?,
-            schemas: Schemas {
-                data: settings.schema.clone(),
-                ledger: settings.ledger_schema.clone(),
-            },
+            schemas: Schemas { data: settings.schema.clone(), ledger: settings.ledger_schema.clone() },
             connections: settings.connections.max(1),
             // All of it is local to the transaction, so that it works behind a pooler. A deferred constraint would speak
             // up at COMMIT, when it can no longer be told which row it means. Compiling a statement that runs for
@@ -152,20 +165,16 @@ impl Postgres {
             return Ok(Arc::clone(sql));
         }
         check_table(table)?;
-        let mut is_second_try = false;
+        let shape = format!("{key:032x}");
+        let mut patience = Patience::default();
         loop {
             let lent = self.pool.lend().await?;
-            let was_used = lent.session.is_used;
-            let migrated = migrate::migrate(&lent.session.client, &self.schemas, table, &format!("{key:032x}")).await;
-            match migrated {
+            match migrate::migrate(&lent.session.client, &self.schemas, table, &shape).await {
                 Ok(()) => {
                     lent.give_back();
                     break;
                 }
-                Err(Failure::Broken(_)) if was_used && !is_second_try => {
-                    self.pool.forget_idle();
-                    is_second_try = true;
-                }
+                Err(failure) if patience.allows(&lent, &failure) => self.pool.forget_idle(),
                 Err(failure) => {
                     self.settle(lent, &failure).await;
                     return Err(failure);
@@ -173,20 +182,16 @@ impl Postgres {
             }
         }
         let sql = Arc::new(LoadSql::new(table, &self.schemas));
-        self.prepared
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, Arc::clone(&sql));
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&sql));
         Ok(sql)
     }
 
     async fn load(&self, table: &TableSpec, batch: &MappedBatch) -> Result<Vec<Written>, Failure> {
         let sql = self.ready(table).await?;
         let mut care = Care::Plain;
-        let mut is_second_try = false;
+        let mut patience = Patience::default();
         loop {
             let mut lent = self.pool.lend().await?;
-            let was_used = lent.session.is_used;
             match load::load(&mut lent.session, &self.begin, &sql, table, batch, care).await {
                 Ok(written) => {
                     lent.give_back();
@@ -196,11 +201,7 @@ impl Postgres {
                     self.settle(lent, &failure).await;
                     care = Care::Bisect;
                 }
-                // A connection that lay idle may have died of it, as behind a function that was frozen.
-                Err(Failure::Broken(_)) if was_used && !is_second_try => {
-                    self.pool.forget_idle();
-                    is_second_try = true;
-                }
+                Err(failure) if patience.allows(&lent, &failure) => self.pool.forget_idle(),
                 Err(failure) => {
                     if matches!(failure, Failure::Shape(_)) {
                         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -212,30 +213,39 @@ impl Postgres {
         }
     }
 
-    /// Runs one statement outside of a batch.
+    /// Runs one statement outside of a batch. It must be one that can be repeated.
     async fn query(
         &self,
         sql: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<tokio_postgres::Row>, Failure> {
-        let lent = self.pool.lend().await?;
-        let rows = async {
-            lent.session.client.batch_execute(&self.begin).await?;
-            let rows = lent.session.client.query_typed(sql, parameters).await?;
-            lent.session.client.batch_execute("COMMIT").await?;
-            Ok(rows)
-        };
-        let rows: Result<_, Failure> = rows.await;
-        match rows {
-            Ok(rows) => {
-                lent.give_back();
-                Ok(rows)
-            }
-            Err(failure) => {
-                self.settle(lent, &failure).await;
-                Err(failure)
+        let mut patience = Patience::default();
+        loop {
+            let lent = self.pool.lend().await?;
+            match self.query_on(&lent.session.client, sql, parameters).await {
+                Ok(rows) => {
+                    lent.give_back();
+                    return Ok(rows);
+                }
+                Err(failure) if patience.allows(&lent, &failure) => self.pool.forget_idle(),
+                Err(failure) => {
+                    self.settle(lent, &failure).await;
+                    return Err(failure);
+                }
             }
         }
+    }
+
+    async fn query_on(
+        &self,
+        client: &Client,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<tokio_postgres::Row>, Failure> {
+        client.batch_execute(&self.begin).await?;
+        let rows = client.query_typed(sql, parameters).await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(rows)
     }
 
     fn err(&self, failure: Failure) -> Error {
@@ -249,10 +259,7 @@ const STALE: &str = "NOT _is_deleted AND _version < $1 AND _source_system = $2 A
 #[async_trait]
 impl Destination for Postgres {
     fn capabilities(&self) -> DestinationCapabilities {
-        DestinationCapabilities {
-            totals: true,
-            parallel_batches: self.connections,
-        }
+        DestinationCapabilities { totals: true, parallel_batches: self.connections }
     }
 
     async fn check(&self, tables: &[&TableSpec]) -> Vec<Finding> {
@@ -264,54 +271,50 @@ impl Destination for Postgres {
     }
 
     async fn write(&self, table: &TableSpec, batch: &MappedBatch) -> Result<Vec<Written>> {
-        self.load(table, batch)
-            .await
-            .map_err(|f| self.err(f).at(format!("batch {}", batch.id)))
+        self.load(table, batch).await.map_err(|f| self.err(f).at(format!("batch {}", batch.id)))
     }
 
     async fn count_stale(&self, table: &TableSpec, _: &SyncId, before: Version, except: &[String]) -> Result<u64> {
         let sql = self.ready(table).await.map_err(|f| self.err(f))?;
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
-            (&before.0, Type::INT8),
-            (&table.source_system, Type::TEXT),
-            (&except, Type::TEXT_ARRAY),
-        ];
-        let rows = self
-            .query(
-                &format!("SELECT count(*) FROM {} WHERE {STALE}", sql.table),
-                &parameters,
-            )
-            .await;
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&before.0, Type::INT8), (&table.source_system, Type::TEXT), (&except, Type::TEXT_ARRAY)];
+        let rows = self.query(&format!("SELECT count(*) FROM {} WHERE {STALE}", sql.table), &parameters).await;
         let rows = rows.map_err(|f| self.err(f))?;
-        let count: i64 = rows
-            .first()
-            .map_or(Ok(0), |row| row.try_get(0))
-            .map_err(|e| self.err(e.into()))?;
+        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0)).map_err(|e| self.err(e.into()))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
     async fn delete_stale(
         &self,
         table: &TableSpec,
-        _: &SyncId,
+        sync: &SyncId,
         before: Version,
         except: &[String],
     ) -> Result<Vec<String>> {
         let sql = self.ready(table).await.map_err(|f| self.err(f))?;
+        // What an earlier call marked comes from the table as it was before this statement.
         let statement = format!(
-            "UPDATE {} SET _is_deleted = true, _op = 'D', _version = $1, _loaded_at = clock_timestamp() WHERE {STALE} \
-             RETURNING _source_id",
-            sql.table
+            "WITH swept AS (UPDATE {table} SET _is_deleted = true, _op = 'D', _version = $1, _batch_id = $4, _seq = NULL, \
+             _loaded_at = clock_timestamp() WHERE {STALE} RETURNING _source_id), noted AS (INSERT INTO {batches} AS b \
+             (batch_id, part, sync, run_id, seq, entity, version, rows_in, deleted, started_at, finished_at) SELECT $4, 0, \
+             $5, '{SWEEP}', 0, $6, $1, count(*), count(*), now(), clock_timestamp() FROM swept HAVING count(*) > 0 ON \
+             CONFLICT (batch_id, part) DO UPDATE SET rows_in = b.rows_in + excluded.rows_in, deleted = b.deleted + \
+             excluded.deleted, finished_at = excluded.finished_at) SELECT _source_id FROM swept UNION ALL SELECT \
+             _source_id FROM {table} WHERE _batch_id = $4 AND _is_deleted",
+            table = sql.table,
+            batches = self.schemas.batches()
         );
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        let (id, sync) = (Uuid(sweep_id(sync, before)), sync.to_string());
+        let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
             (&before.0, Type::INT8),
             (&table.source_system, Type::TEXT),
             (&except, Type::TEXT_ARRAY),
+            (&id, Type::UUID),
+            (&sync, Type::TEXT),
+            (&sql.entity, Type::TEXT),
         ];
         let rows = self.query(&statement, &parameters).await.map_err(|f| self.err(f))?;
-        rows.iter()
-            .map(|row| row.try_get(0).map_err(|e| self.err(e.into())))
-            .collect()
+        rows.iter().map(|row| row.try_get(0).map_err(|e| self.err(e.into()))).collect()
     }
 
     async fn newer_among(&self, table: &TableSpec, _: &SyncId, keys: &[String], than: Version) -> Result<Vec<String>> {
@@ -320,15 +323,10 @@ impl Destination for Postgres {
             "SELECT _source_id FROM {} WHERE _version > $1 AND _source_system = $2 AND _source_id = ANY ($3)",
             sql.table
         );
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
-            (&than.0, Type::INT8),
-            (&table.source_system, Type::TEXT),
-            (&keys, Type::TEXT_ARRAY),
-        ];
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&than.0, Type::INT8), (&table.source_system, Type::TEXT), (&keys, Type::TEXT_ARRAY)];
         let rows = self.query(&statement, &parameters).await.map_err(|f| self.err(f))?;
-        rows.iter()
-            .map(|row| row.try_get(0).map_err(|e| self.err(e.into())))
-            .collect()
+        rows.iter().map(|row| row.try_get(0).map_err(|e| self.err(e.into()))).collect()
     }
 
     async fn totals(&self, table: &TableSpec, _: &SyncId, columns: &[&str], except: &[String]) -> Result<Totals> {
@@ -363,19 +361,11 @@ impl Destination for Postgres {
         let sql = self.ready(table).await.map_err(|f| self.err(f))?;
         let grown = "SELECT c.reltuples < 0 OR COALESCE(s.n_mod_since_analyze, 0) > 1000 + c.reltuples / 10 FROM pg_class c \
                      LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid WHERE c.oid = to_regclass($1)";
-        let rows = self
-            .query(grown, &[(&sql.table, Type::TEXT)])
-            .await
-            .map_err(|f| self.err(f))?;
-        let is_grown: bool = rows
-            .first()
-            .map_or(Ok(false), |row| row.try_get(0))
-            .map_err(|e| self.err(e.into()))?;
+        let rows = self.query(grown, &[(&sql.table, Type::TEXT)]).await.map_err(|f| self.err(f))?;
+        let is_grown: bool = rows.first().map_or(Ok(false), |row| row.try_get(0)).map_err(|e| self.err(e.into()))?;
         if is_grown {
             // The database would do so by itself some minutes later; dashboards are asked sooner.
-            self.query(&format!("ANALYZE {}", sql.table), &[])
-                .await
-                .map_err(|f| self.err(f))?;
+            self.query(&format!("ANALYZE {}", sql.table), &[]).await.map_err(|f| self.err(f))?;
         }
         Ok(())
     }

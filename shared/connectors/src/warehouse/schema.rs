@@ -85,10 +85,7 @@ pub fn diff(table: &TableSpec, existing: Option<&ExistingTable>, dialect: &dyn D
     for column in &table.columns {
         let kind = dialect.column_type(column.kind);
         let Some(found) = there(&column.name) else {
-            steps.push(Step::Add {
-                column: column.name.clone(),
-                kind,
-            });
+            steps.push(Step::Add { column: column.name.clone(), kind });
             continue;
         };
         match dialect.fit(&found.kind, column.kind) {
@@ -111,10 +108,7 @@ pub fn diff(table: &TableSpec, existing: Option<&ExistingTable>, dialect: &dyn D
     for name in meta::COLUMNS {
         let kind = dialect.meta_type(name);
         match there(name) {
-            None => steps.push(Step::Add {
-                column: name.to_owned(),
-                kind: kind.to_owned(),
-            }),
+            None => steps.push(Step::Add { column: name.to_owned(), kind: kind.to_owned() }),
             Some(found) if found.kind == kind => {}
             Some(found) => refusals.push(format!(
                 "metadata column `{name}` is {} and {kind} is wanted: the table was made by something else; rename it",
@@ -149,11 +143,7 @@ pub fn diff(table: &TableSpec, existing: Option<&ExistingTable>, dialect: &dyn D
     if refusals.is_empty() {
         return Ok(steps);
     }
-    Err(Error::stop(format!(
-        "table `{}` cannot be loaded: {}",
-        table.name,
-        refusals.join("; ")
-    )))
+    Err(Error::stop(format!("table `{}` cannot be loaded: {}", table.name, refusals.join("; "))))
 }
 
 /// The steps in words, for people who check before they load.

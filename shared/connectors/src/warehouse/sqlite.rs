@@ -24,7 +24,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{check_table, fingerprint, quoted, schema, summable};
+use super::{SWEEP, check_table, fingerprint, quoted, schema, summable, sweep_id};
 
 /// A SQLite file that records are loaded into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -86,17 +86,13 @@ fn connect(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     // Readers go on while a batch is written, and a batch that was reported as written survives a power cut.
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-        .map_err(failed)?;
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").map_err(failed)?;
     Ok(connection)
 }
 
 /// Begins a transaction that may write: one that began by reading could not wait for its turn later.
 fn begin(connection: &mut Connection) -> Result<rusqlite::Transaction<'_>> {
-    connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed)
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)
 }
 
 /// SQLite's errors, by what must be done about them.
@@ -109,9 +105,9 @@ fn failed(error: rusqlite::Error) -> Error {
         Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted) => {
             Error::later(format!("the file cannot be used just now: {error}"))
         }
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => Error::stop(format!(
-            "{error}: give the user of this process the right to write to the file and its folder"
-        )),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            Error::stop(format!("{error}: give the user of this process the right to write to the file and its folder"))
+        }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             Error::stop(format!("{error}: name another file, or restore this one from a copy"))
         }
@@ -122,10 +118,7 @@ fn failed(error: rusqlite::Error) -> Error {
 impl Sqlite {
     /// Takes the settings; opens nothing yet.
     pub fn open(settings: &SqliteSettings) -> Self {
-        Self {
-            path: settings.path.clone(),
-            file: Arc::default(),
-        }
+        Self { path: settings.path.clone(), file: Arc::default() }
     }
 
     /// Runs `work` on the file, off the threads that serve everything else.
@@ -138,10 +131,12 @@ impl Sqlite {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             work(&mut file, &path).map_err(|e| e.at(format!("SQLite file `{}`", path.display())))
         });
-        done.await
-            .map_err(|e| Error::later(format!("writing to SQLite was broken off: {e}")))?
+        done.await.map_err(|e| Error::later(format!("writing to SQLite was broken off: {e}")))?
     }
 }
+
+/// The time in the form of all timestamps. SQLite tells milliseconds.
+const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')";
 
 /// The records a full read did not find: those of this source only, so that two systems can share a table.
 const STALE: &str = "_is_deleted = 0 AND _version < ?1 AND _source_system = ?2";
@@ -162,14 +157,45 @@ fn stale(connection: &Connection, table: &TableSpec, before: Version, except: &[
     Ok(found)
 }
 
+/// Marks the stale records deleted and returns all keys that this sweep has marked, by this call or an earlier one.
+fn sweep(
+    connection: &Connection,
+    table: &TableSpec,
+    sync: &SyncId,
+    before: Version,
+    except: &[String],
+) -> Result<Vec<String>> {
+    let (id, target) = (sweep_id(sync, before), quoted(&table.name));
+    let found = stale(connection, table, before, except)?;
+    let mark = format!(
+        "UPDATE {target} SET _is_deleted = 1, _op = 'D', _version = ?1, _batch_id = ?2, _seq = NULL, _loaded_at = {NOW} \
+         WHERE rowid = ?3"
+    );
+    let mut mark = connection.prepare(&mark).map_err(failed)?;
+    for (row, _) in &found {
+        mark.execute((before.0, &id, row)).map_err(failed)?;
+    }
+    if !found.is_empty() {
+        let note = format!(
+            "INSERT INTO etl_load_batches AS b (batch_id, part, sync, run_id, seq, entity, version, rows_in, deleted, \
+             started_at, finished_at) VALUES (?1, 0, ?2, '{SWEEP}', 0, ?3, ?4, ?5, ?5, {NOW}, {NOW}) ON CONFLICT (batch_id, \
+             part) DO UPDATE SET rows_in = b.rows_in + excluded.rows_in, deleted = b.deleted + excluded.deleted, \
+             finished_at = excluded.finished_at"
+        );
+        let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        connection.execute(&note, (&id, sync.to_string(), &table.name, before.0, count)).map_err(failed)?;
+    }
+    let swept = format!("SELECT _source_id FROM {target} WHERE _batch_id = ?1 AND _is_deleted = 1");
+    let mut swept = connection.prepare(&swept).map_err(failed)?;
+    let keys = swept.query_map((&id,), |row| row.get(0)).map_err(failed)?;
+    keys.collect::<Result<_, _>>().map_err(failed)
+}
+
 #[async_trait]
 impl Destination for Sqlite {
     fn capabilities(&self) -> DestinationCapabilities {
         // SQLite has one writer at a time.
-        DestinationCapabilities {
-            totals: true,
-            parallel_batches: 1,
-        }
+        DestinationCapabilities { totals: true, parallel_batches: 1 }
     }
 
     async fn check(&self, tables: &[&TableSpec]) -> Vec<Finding> {
@@ -196,15 +222,12 @@ impl Destination for Sqlite {
             }
             Ok(findings)
         });
-        findings
-            .await
-            .unwrap_or_else(|error| vec![Finding::bad(what, error.to_string())])
+        findings.await.unwrap_or_else(|error| vec![Finding::bad(what, error.to_string())])
     }
 
     async fn prepare(&self, table: &TableSpec) -> Result<()> {
         let table = table.clone();
-        self.on_file(move |file, path| file.ready(path, &table).map(|_| ()))
-            .await
+        self.on_file(move |file, path| file.ready(path, &table).map(|_| ())).await
     }
 
     async fn write(&self, table: &TableSpec, batch: &MappedBatch) -> Result<Vec<Written>> {
@@ -228,26 +251,16 @@ impl Destination for Sqlite {
     async fn delete_stale(
         &self,
         table: &TableSpec,
-        _: &SyncId,
+        sync: &SyncId,
         before: Version,
         except: &[String],
     ) -> Result<Vec<String>> {
-        let (table, except) = (table.clone(), except.to_vec());
+        let (table, sync, except) = (table.clone(), sync.clone(), except.to_vec());
         self.on_file(move |file, path| {
             let transaction = begin(file.ready(path, &table)?)?;
-            let found = stale(&transaction, &table, before, &except)?;
-            let sql = format!(
-                "UPDATE {} SET _is_deleted = 1, _op = 'D', _version = ?1, _loaded_at = strftime('%Y-%m-%dT%H:%M:%f000Z', \
-                 'now') WHERE rowid = ?2",
-                quoted(&table.name)
-            );
-            let mut update = transaction.prepare(&sql).map_err(failed)?;
-            for (row, _) in &found {
-                update.execute((before.0, row)).map_err(failed)?;
-            }
-            drop(update);
+            let keys = sweep(&transaction, &table, &sync, before, &except)?;
             transaction.commit().map_err(failed)?;
-            Ok(found.into_iter().map(|(_, key)| key).collect())
+            Ok(keys)
         })
         .await
     }
@@ -256,16 +269,18 @@ impl Destination for Sqlite {
         let (table, keys) = (table.clone(), keys.iter().cloned().collect::<HashSet<_>>());
         self.on_file(move |file, path| {
             let connection = file.ready(path, &table)?;
-            let sql = format!(
-                "SELECT _source_id FROM {} WHERE _version > ?1 AND _source_system = ?2",
-                quoted(&table.name)
-            );
+            let target = quoted(&table.name);
+            let sql = format!("SELECT _source_id FROM {target} WHERE _version > ?1 AND _source_system = ?2");
             let mut statement = connection.prepare(&sql).map_err(failed)?;
-            let rows = statement
-                .query_map((than.0, &table.source_system), |row| row.get(0))
-                .map_err(failed)?;
-            let newer = rows.collect::<rusqlite::Result<Vec<String>>>().map_err(failed)?;
-            Ok(newer.into_iter().filter(|key| keys.contains(key)).collect())
+            let mut rows = statement.query((than.0, &table.source_system)).map_err(failed)?;
+            let mut newer = Vec::new();
+            while let Some(row) = rows.next().map_err(failed)? {
+                let key = row.get_ref(0).map_err(failed)?.as_str().unwrap_or_default();
+                if keys.contains(key) {
+                    newer.push(key.to_owned());
+                }
+            }
+            Ok(newer)
         })
         .await
     }
@@ -276,19 +291,13 @@ impl Destination for Sqlite {
         }
         let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
         let (table, except) = (table.clone(), except.to_vec());
-        self.on_file(move |file, path| totals(file.ready(path, &table)?, &table, &columns, &except))
-            .await
+        self.on_file(move |file, path| totals(file.ready(path, &table)?, &table, &columns, &except)).await
     }
 
     async fn after_run(&self, table: &TableSpec, _: &SyncId) -> Result<()> {
         let table = table.clone();
         // Analyses what has grown a lot since the last time, and nothing else.
-        self.on_file(move |file, path| {
-            file.ready(path, &table)?
-                .execute_batch("PRAGMA optimize")
-                .map_err(failed)
-        })
-        .await
+        self.on_file(move |file, path| file.ready(path, &table)?.execute_batch("PRAGMA optimize").map_err(failed)).await
     }
 }
 
@@ -296,16 +305,11 @@ impl Destination for Sqlite {
 fn totals(connection: &Connection, table: &TableSpec, columns: &[String], except: &[String]) -> Result<Totals> {
     let except: HashSet<&str> = except.iter().map(String::as_str).collect();
     let names: String = columns.iter().map(|c| format!(", {}", quoted(c))).collect();
-    let sql = format!(
-        "SELECT _source_id{names} FROM {} WHERE _is_deleted = 0 AND _source_system = ?1",
-        quoted(&table.name)
-    );
+    let sql =
+        format!("SELECT _source_id{names} FROM {} WHERE _is_deleted = 0 AND _source_system = ?1", quoted(&table.name));
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     let mut rows = statement.query((&table.source_system,)).map_err(failed)?;
-    let mut totals = Totals {
-        records: 0,
-        sums: vec![None; columns.len()],
-    };
+    let mut totals = Totals { records: 0, sums: vec![None; columns.len()] };
     while let Some(row) = rows.next().map_err(failed)? {
         let key = row.get_ref(0).map_err(failed)?.as_str().unwrap_or_default();
         if except.contains(key) {

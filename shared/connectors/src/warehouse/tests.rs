@@ -4,9 +4,11 @@
 //! its half is left out, loudly, unless `ML_CONNECTOR_TEST_POSTGRES` names one.
 
 mod battery;
+mod faults;
 mod postgres;
 mod properties;
 mod sample;
+mod server;
 mod shapes;
 mod sqlite;
 

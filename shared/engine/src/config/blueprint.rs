@@ -169,7 +169,5 @@ impl BlueprintFile {
 
 /// The JSON Schema of a blueprint, for editors and for the documentation.
 pub fn blueprint_schema() -> serde_json::Value {
-    SchemaGenerator::default()
-        .into_root_schema_for::<Blueprint>()
-        .to_value()
+    SchemaGenerator::default().into_root_schema_for::<Blueprint>().to_value()
 }

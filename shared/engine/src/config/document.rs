@@ -49,10 +49,7 @@ pub(super) struct Field {
 impl Document {
     /// Reads a file: its places, and its content as `T`. Unknown fields are found by the schema of `T`, all at once.
     pub(super) fn read<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<(T, Self), Problems> {
-        let document = Self {
-            file: file.to_owned(),
-            root: parse(text),
-        };
+        let document = Self { file: file.to_owned(), root: parse(text) };
         let schema = SchemaGenerator::default().into_root_schema_for::<T>();
         let mut problems = Problems::default();
         for (path, message) in fields::unknown(schema.as_value(), &document.root) {
@@ -82,12 +79,7 @@ impl Document {
     }
 
     fn at(&self, place: Place, path: &[String], message: String) -> Problem {
-        Problem {
-            file: self.file.clone(),
-            place,
-            path: path.join("."),
-            message,
-        }
+        Problem { file: self.file.clone(), place, path: path.join("."), message }
     }
 
     /// Where a path leads: the place of its last name, that of its value where this is a single one, and how many of
@@ -97,15 +89,12 @@ impl Document {
         for (i, part) in path.iter().enumerate() {
             let found = match &node.content {
                 Content::Scalar => None,
-                Content::List(items) => part
-                    .parse()
-                    .ok()
-                    .and_then(|at: usize| items.get(at))
-                    .map(|item| (item.place, item)),
-                Content::Fields(fields) => fields
-                    .iter()
-                    .find(|field| field.name == *part)
-                    .map(|field| (field.place, &field.value)),
+                Content::List(items) => {
+                    part.parse().ok().and_then(|at: usize| items.get(at)).map(|item| (item.place, item))
+                }
+                Content::Fields(fields) => {
+                    fields.iter().find(|field| field.name == *part).map(|field| (field.place, &field.value))
+                }
             };
             match found {
                 Some(found) => (name, node) = found,
@@ -162,12 +151,8 @@ impl Document {
 /// What is wrong, in words of the files.
 fn words(error: &YamlError) -> String {
     match error {
-        YamlError::SerdeInvalidType {
-            unexpected, expected, ..
-        }
-        | YamlError::SerdeInvalidValue {
-            unexpected, expected, ..
-        } => {
+        YamlError::SerdeInvalidType { unexpected, expected, .. }
+        | YamlError::SerdeInvalidValue { unexpected, expected, .. } => {
             format!("{unexpected} stands here, and {expected} is needed")
         }
         YamlError::SerdeUnknownVariant { variant, expected, .. } => {
@@ -196,78 +181,33 @@ fn named(expected: &str) -> &str {
 fn parse(text: &str) -> Node {
     let mut open: Vec<(Node, Option<Field>)> = Vec::new();
     let mut parser = Parser::new_from_str(text);
-    let mut root = Node {
-        place: Place { line: 1, column: 1 },
-        content: Content::Scalar,
-    };
+    let mut root = Node { place: Place { line: 1, column: 1 }, content: Content::Scalar };
     while let Some(Ok((event, span))) = parser.next_event() {
         let place = place_of(&span);
         let (node, name) = match event {
             Event::MappingStart(..) => {
-                open.push((
-                    Node {
-                        place,
-                        content: Content::Fields(Vec::new()),
-                    },
-                    None,
-                ));
+                open.push((Node { place, content: Content::Fields(Vec::new()) }, None));
                 continue;
             }
             Event::SequenceStart(..) => {
-                open.push((
-                    Node {
-                        place,
-                        content: Content::List(Vec::new()),
-                    },
-                    None,
-                ));
+                open.push((Node { place, content: Content::List(Vec::new()) }, None));
                 continue;
             }
             Event::MappingEnd | Event::SequenceEnd => match open.pop() {
                 Some((node, _)) => (node, None),
                 None => break,
             },
-            Event::Scalar(text, ..) => (
-                Node {
-                    place,
-                    content: Content::Scalar,
-                },
-                Some(text.into_owned()),
-            ),
-            Event::Alias(_) => (
-                Node {
-                    place,
-                    content: Content::Scalar,
-                },
-                None,
-            ),
+            Event::Scalar(text, ..) => (Node { place, content: Content::Scalar }, Some(text.into_owned())),
+            Event::Alias(_) => (Node { place, content: Content::Scalar }, None),
             Event::DocumentEnd => break,
             _ => continue,
         };
         match open.last_mut() {
             None => root = node,
-            Some((
-                Node {
-                    content: Content::List(items),
-                    ..
-                },
-                _,
-            )) => items.push(node),
-            Some((
-                Node {
-                    content: Content::Fields(fields),
-                    ..
-                },
-                pending,
-            )) => match pending.take() {
+            Some((Node { content: Content::List(items), .. }, _)) => items.push(node),
+            Some((Node { content: Content::Fields(fields), .. }, pending)) => match pending.take() {
                 Some(field) => fields.push(Field { value: node, ..field }),
-                None => {
-                    *pending = Some(Field {
-                        name: name.unwrap_or_default(),
-                        place,
-                        value: node,
-                    })
-                }
+                None => *pending = Some(Field { name: name.unwrap_or_default(), place, value: node }),
             },
             Some(_) => {}
         }
@@ -280,8 +220,5 @@ fn parse(text: &str) -> Node {
 }
 
 fn place_of(span: &Span) -> Place {
-    Place {
-        line: span.start.line(),
-        column: span.start.col() + 1,
-    }
+    Place { line: span.start.line(), column: span.start.col() + 1 }
 }

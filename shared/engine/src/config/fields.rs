@@ -9,11 +9,7 @@ const MAX_DEPTH: usize = 32;
 
 /// Paths of fields that the schema does not know, with what to say about them.
 pub(super) fn unknown(schema: &Json, root: &Node) -> Vec<(Vec<String>, String)> {
-    let mut search = Search {
-        definitions: schema.get("$defs"),
-        path: Vec::new(),
-        found: Vec::new(),
-    };
+    let mut search = Search { definitions: schema.get("$defs"), path: Vec::new(), found: Vec::new() };
     search.visit(&[schema], root);
     search.found
 }
@@ -42,13 +38,8 @@ impl<'s> Search<'s> {
                 }
             }
             Content::Fields(fields) => {
-                let open = choices
-                    .iter()
-                    .all(|choice| choice.get("additionalProperties").is_none());
-                let known: Vec<_> = choices
-                    .iter()
-                    .filter_map(|choice| choice.get("properties")?.as_object())
-                    .collect();
+                let open = choices.iter().all(|choice| choice.get("additionalProperties").is_none());
+                let known: Vec<_> = choices.iter().filter_map(|choice| choice.get("properties")?.as_object()).collect();
                 for field in fields {
                     let mut schemas: Vec<_> = known.iter().filter_map(|known| known.get(&field.name)).collect();
                     schemas.extend(
@@ -90,10 +81,7 @@ impl<'s> Search<'s> {
         if depth > MAX_DEPTH {
             return;
         }
-        let reference = schema
-            .get("$ref")
-            .and_then(Json::as_str)
-            .and_then(|path| path.strip_prefix("#/$defs/"));
+        let reference = schema.get("$ref").and_then(Json::as_str).and_then(|path| path.strip_prefix("#/$defs/"));
         if let Some(definition) = reference.and_then(|name| self.definitions?.get(name)) {
             self.expand(definition, into, depth + 1);
         }

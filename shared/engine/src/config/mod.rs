@@ -34,10 +34,7 @@ pub(crate) fn nearest<'n>(unknown: &str, known: impl Iterator<Item = &'n str>) -
         let begins = unknown.len() >= 2 && name.starts_with(unknown);
         strsim::normalized_damerau_levenshtein(unknown, name).max(if begins { 0.6 } else { 0.0 })
     };
-    match known
-        .map(|name| (likeness(name), name))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-    {
+    match known.map(|name| (likeness(name), name)).max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((likeness, name)) if likeness >= 0.5 => format!("; did you mean `{name}`?"),
         _ => String::new(),
     }

@@ -66,8 +66,7 @@ impl Serialize for Period {
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|_| de::Error::invalid_value(Unexpected::Str(&text), &PERIOD))
+        text.parse().map_err(|_| de::Error::invalid_value(Unexpected::Str(&text), &PERIOD))
     }
 }
 
@@ -122,11 +121,7 @@ impl FromStr for Schedule {
         let schedule = Self(text.trim().to_owned());
         let cron = schedule.0.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')'));
         let is_cron = cron.is_some_and(|fields| fields.split_ascii_whitespace().count() == 6);
-        if is_cron || schedule.every().is_some() {
-            Ok(schedule)
-        } else {
-            Err(format!("`{text}` is not {SCHEDULE}"))
-        }
+        if is_cron || schedule.every().is_some() { Ok(schedule) } else { Err(format!("`{text}` is not {SCHEDULE}")) }
     }
 }
 
@@ -139,8 +134,7 @@ impl Serialize for Schedule {
 impl<'de> Deserialize<'de> for Schedule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|_| de::Error::invalid_value(Unexpected::Str(&text), &SCHEDULE))
+        text.parse().map_err(|_| de::Error::invalid_value(Unexpected::Str(&text), &SCHEDULE))
     }
 }
 
@@ -175,25 +169,12 @@ mod tests {
 
     #[test]
     fn schedules_are_those_of_eventbridge() {
-        for (text, every) in [
-            ("rate(1 hour)", Some(3_600)),
-            ("rate(15 minutes)", Some(900)),
-            ("cron(0 6 * * ? *)", None),
-        ] {
-            assert_eq!(
-                text.parse::<Schedule>().unwrap().every(),
-                every.map(Duration::from_secs),
-                "{text}"
-            );
+        for (text, every) in
+            [("rate(1 hour)", Some(3_600)), ("rate(15 minutes)", Some(900)), ("cron(0 6 * * ? *)", None)]
+        {
+            assert_eq!(text.parse::<Schedule>().unwrap().every(), every.map(Duration::from_secs), "{text}");
         }
-        for text in [
-            "hourly",
-            "rate(1 hours)",
-            "rate(2 hour)",
-            "rate(0 minutes)",
-            "rate(1 week)",
-            "cron(0 6 * * *)",
-        ] {
+        for text in ["hourly", "rate(1 hours)", "rate(2 hour)", "rate(0 minutes)", "rate(1 week)", "cron(0 6 * * *)"] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
     }

@@ -29,9 +29,7 @@ pub struct ConfiguredPlans {
 
 impl ConfiguredPlans {
     pub(super) fn new(syncs: impl IntoIterator<Item = ConfiguredSync>) -> Self {
-        Self {
-            syncs: syncs.into_iter().map(|sync| (sync.plan.id.clone(), sync)).collect(),
-        }
+        Self { syncs: syncs.into_iter().map(|sync| (sync.plan.id.clone(), sync)).collect() }
     }
 
     /// All syncs, also those that are switched off.
@@ -46,10 +44,7 @@ impl ConfiguredPlans {
     pub fn get(&self, sync: &SyncId) -> Result<&ConfiguredSync> {
         self.syncs.get(sync).ok_or_else(|| {
             let known: Vec<_> = self.syncs.keys().map(ToString::to_string).collect();
-            Error::stop(format!(
-                "sync {sync} is not configured{}",
-                named(&sync.to_string(), &known)
-            ))
+            Error::stop(format!("sync {sync} is not configured{}", named(&sync.to_string(), &known)))
         })
     }
 
@@ -67,22 +62,12 @@ impl Plans for ConfiguredPlans {
     fn syncs(&self, tenant: &TenantId, integration: &IntegrationId) -> Result<Vec<SyncId>> {
         let of_integration = |id: &SyncId| id.tenant == *tenant && id.integration == *integration;
         if !self.syncs.keys().any(of_integration) {
-            let mut known: Vec<_> = self
-                .syncs
-                .keys()
-                .map(|id| format!("{}/{}", id.tenant, id.integration))
-                .collect();
+            let mut known: Vec<_> = self.syncs.keys().map(|id| format!("{}/{}", id.tenant, id.integration)).collect();
             known.dedup();
             let wanted = format!("{tenant}/{integration}");
-            return Err(Error::stop(format!(
-                "integration {wanted} is not configured{}",
-                named(&wanted, &known)
-            )));
+            return Err(Error::stop(format!("integration {wanted} is not configured{}", named(&wanted, &known))));
         }
-        let on = self
-            .syncs
-            .iter()
-            .filter(|(id, sync)| sync.enabled && of_integration(id));
+        let on = self.syncs.iter().filter(|(id, sync)| sync.enabled && of_integration(id));
         Ok(on.map(|(id, _)| id.clone()).collect())
     }
 }

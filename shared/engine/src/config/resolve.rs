@@ -19,11 +19,7 @@ pub fn resolve<C: ConnectionSpec>(
     file: &TenantFile<C>,
     blueprints: &[BlueprintFile],
 ) -> Result<ConfiguredPlans, Problems> {
-    let mut resolver = Resolver {
-        file,
-        blueprints,
-        problems: Problems::default(),
-    };
+    let mut resolver = Resolver { file, blueprints, problems: Problems::default() };
     resolver.connections();
     let mut resolved = Vec::new();
     for (name, spec) in &file.tenant.integrations {
@@ -81,27 +77,17 @@ impl<C: ConnectionSpec> Resolver<'_, C> {
         let Some(blueprint) = self.blueprints.iter().find(|known| known.blueprint.integration == name) else {
             let known = self.blueprints.iter().map(|known| known.blueprint.integration.as_str());
             let hint = nearest(name, known.clone());
-            let hint = if hint.is_empty() {
-                format!("; there are {}", known.collect::<Vec<_>>().join(", "))
-            } else {
-                hint
-            };
+            let hint =
+                if hint.is_empty() { format!("; there are {}", known.collect::<Vec<_>>().join(", ")) } else { hint };
             self.problem(&["integrations", name], format!("there is no blueprint `{name}`{hint}"));
             return Vec::new();
         };
         self.connection(name, "source", &spec.source, &blueprint.blueprint.source);
         self.connection(name, "destination", &spec.destination, &blueprint.blueprint.destination);
         let zone = self.zone(name, spec);
-        for stream in spec
-            .syncs
-            .keys()
-            .filter(|stream| !blueprint.blueprint.syncs.contains_key(*stream))
-        {
+        for stream in spec.syncs.keys().filter(|stream| !blueprint.blueprint.syncs.contains_key(*stream)) {
             let hint = nearest(stream, blueprint.blueprint.syncs.keys().map(String::as_str));
-            self.problem(
-                &["integrations", name, "syncs", stream],
-                format!("{name} has no sync `{stream}`{hint}"),
-            );
+            self.problem(&["integrations", name, "syncs", stream], format!("{name} has no sync `{stream}`{hint}"));
         }
         let integration = Integration {
             tenant: self.file.id.clone(),
@@ -127,10 +113,7 @@ impl<C: ConnectionSpec> Resolver<'_, C> {
         };
         if connection.system() != wanted && connection.kind() != wanted {
             let system = connection.system();
-            self.problem(
-                &path,
-                format!("`{name}` is a connection to {system}, and {integration} needs {wanted} here"),
-            );
+            self.problem(&path, format!("`{name}` is a connection to {system}, and {integration} needs {wanted} here"));
         }
     }
 
@@ -163,13 +146,7 @@ impl<C: ConnectionSpec> Resolver<'_, C> {
                 .iter()
                 .find(|other| other.plan.table.name == *table && other.plan.destination == plan.destination);
             if let Some(twin) = twin {
-                let path = [
-                    "integrations",
-                    plan.id.integration.as_str(),
-                    "syncs",
-                    &plan.id.stream,
-                    "table",
-                ];
+                let path = ["integrations", plan.id.integration.as_str(), "syncs", &plan.id.stream, "table"];
                 let message = format!("`{table}` is the table of {} already: name another", twin.plan.id);
                 self.problem(&path, message);
             }

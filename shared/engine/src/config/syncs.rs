@@ -40,11 +40,7 @@ pub(super) fn resolve(integration: &Integration<'_>, problems: &mut Problems) ->
             (stream.as_str(), changed.unwrap_or_else(|| spec.clone()))
         })
         .collect();
-    let mut syncs = Syncs {
-        integration,
-        specs: &specs,
-        problems,
-    };
+    let mut syncs = Syncs { integration, specs: &specs, problems };
     let mut mappings: IndexMap<&str, Mapping> = IndexMap::new();
     for (&stream, spec) in &specs {
         if syncs.removals(stream, spec) {
@@ -66,17 +62,10 @@ pub(super) fn resolve(integration: &Integration<'_>, problems: &mut Problems) ->
 
 /// The streams whose records a sync needs or looks up, each with the columns that make the key.
 fn linked(spec: &SyncSpec) -> impl Iterator<Item = (Vec<&str>, &str, &[String])> {
-    let needs = spec
-        .needs
-        .iter()
-        .map(|need| (vec!["needs"], need.stream.as_str(), need.key.as_slice()));
+    let needs = spec.needs.iter().map(|need| (vec!["needs"], need.stream.as_str(), need.key.as_slice()));
     let lookups = spec.columns.iter().filter_map(|(name, column)| {
         let lookup = column.lookup.as_ref()?;
-        Some((
-            vec!["columns", name.as_str(), "lookup"],
-            lookup.stream.as_str(),
-            lookup.key.as_slice(),
-        ))
+        Some((vec!["columns", name.as_str(), "lookup"], lookup.stream.as_str(), lookup.key.as_slice()))
     });
     needs.chain(lookups)
 }
@@ -84,10 +73,7 @@ fn linked(spec: &SyncSpec) -> impl Iterator<Item = (Vec<&str>, &str, &[String])>
 /// The streams that run before a sync.
 fn before<'s>(stream: &str, spec: &'s SyncSpec) -> IndexSet<&'s str> {
     let named = spec.after.iter().map(String::as_str);
-    named
-        .chain(linked(spec).map(|(_, stream, _)| stream))
-        .filter(|other| *other != stream)
-        .collect()
+    named.chain(linked(spec).map(|(_, stream, _)| stream)).filter(|other| *other != stream).collect()
 }
 
 fn plan(
@@ -117,11 +103,7 @@ fn plan(
             updated: read.updated.clone(),
             filter: read.filter.clone(),
             columns: mapping.source_columns().to_vec(),
-            padded: read
-                .padded
-                .iter()
-                .map(|(column, width)| (column.clone(), *width))
-                .collect(),
+            padded: read.padded.iter().map(|(column, width)| (column.clone(), *width)).collect(),
             page_size: read.page_size,
         },
         table: TableSpec {
@@ -138,17 +120,11 @@ fn plan(
         wait_at_most: spec.wait_at_most.0,
         keep_archive: spec.keep_archive.0,
         totals: spec.totals.iter().filter_map(source_of).collect(),
-        keeps_links: specs
-            .values()
-            .any(|other| linked(other).any(|(_, needed, _)| needed == stream)),
+        keeps_links: specs.values().any(|other| linked(other).any(|(_, needed, _)| needed == stream)),
         after: before(stream, spec).into_iter().map(str::to_owned).collect(),
         mapping,
     };
-    ConfiguredSync {
-        plan: Arc::new(plan),
-        enabled: spec.enabled,
-        schedule: spec.schedule.clone(),
-    }
+    ConfiguredSync { plan: Arc::new(plan), enabled: spec.enabled, schedule: spec.schedule.clone() }
 }
 
 struct Syncs<'a, 'p> {
@@ -176,15 +152,8 @@ impl<'a> Syncs<'a, '_> {
         match self.integration.tenant_document {
             Some(document) if document.has(&under(&tenant, written)) => (document, under(&tenant, path)),
             _ => {
-                let read = if matches!(path, ["filter" | "page_size", ..]) {
-                    &["read"] as &[_]
-                } else {
-                    &[]
-                };
-                (
-                    &self.integration.blueprint.document,
-                    under(&[&["syncs", stream], read].concat(), path),
-                )
+                let read = if matches!(path, ["filter" | "page_size", ..]) { &["read"] as &[_] } else { &[] };
+                (&self.integration.blueprint.document, under(&[&["syncs", stream], read].concat(), path))
             }
         }
     }
@@ -199,18 +168,10 @@ impl<'a> Syncs<'a, '_> {
         for (name, _) in change.columns.iter().filter(|(_, column)| column.is_none()) {
             if !shipped.contains_key(name) {
                 let hint = nearest(name, shipped.keys().map(String::as_str));
-                self.problem(
-                    stream,
-                    &["columns", name],
-                    format!("there is no column `{name}` to leave out{hint}"),
-                );
+                self.problem(stream, &["columns", name], format!("there is no column `{name}` to leave out{hint}"));
                 holds = false;
             } else if let Some(use_of) = spec.uses_of(name) {
-                self.problem(
-                    stream,
-                    &["columns", name],
-                    format!("`{name}` {use_of} and cannot be left out"),
-                );
+                self.problem(stream, &["columns", name], format!("`{name}` {use_of} and cannot be left out"));
                 holds = false;
             }
         }
@@ -241,11 +202,7 @@ impl<'a> Syncs<'a, '_> {
 
     fn read(&mut self, stream: &str, spec: &SyncSpec, mapping: Option<&Mapping>) {
         if spec.read.key.is_empty() {
-            self.problem(
-                stream,
-                &["read", "key"],
-                "names no column: name the columns of the source's unique key",
-            );
+            self.problem(stream, &["read", "key"], "names no column: name the columns of the source's unique key");
         }
         if spec.read.page_size == Some(0) {
             self.problem(stream, &["page_size"], "a page holds at least one record");
@@ -255,11 +212,7 @@ impl<'a> Syncs<'a, '_> {
             let filtered = spec.read.filter.iter().any(|condition| condition.column == *column);
             if !filtered && !mapping.source_columns().contains(column) {
                 let hint = nearest(column, mapping.source_columns().iter().map(String::as_str));
-                self.problem(
-                    stream,
-                    &["read", "padded", column],
-                    format!("`{column}` is not read{hint}"),
-                );
+                self.problem(stream, &["read", "padded", column], format!("`{column}` is not read{hint}"));
             }
         }
     }
@@ -275,11 +228,7 @@ impl<'a> Syncs<'a, '_> {
         }
         if let Some(company) = spec.company.as_ref().filter(|name| !spec.columns.contains_key(*name)) {
             let hint = nearest(company, spec.columns.keys().map(String::as_str));
-            self.problem(
-                stream,
-                &["company"],
-                format!("`{company}` is no column of this sync{hint}"),
-            );
+            self.problem(stream, &["company"], format!("`{company}` is no column of this sync{hint}"));
         }
         let Some(mapping) = mapping else { return };
         for name in &spec.totals {
@@ -315,15 +264,7 @@ impl<'a> Syncs<'a, '_> {
                 let message = format!(
                     "{stream} waits for records of {other}, which is switched off: switch it on, or {stream} off"
                 );
-                self.problem(
-                    if self.is_changed(other, "enabled") {
-                        other
-                    } else {
-                        stream
-                    },
-                    &["enabled"],
-                    message,
-                );
+                self.problem(if self.is_changed(other, "enabled") { other } else { stream }, &["enabled"], message);
             }
             if let (Some(own), Some(target)) = (mappings.get(stream), mappings.get(other))
                 && let Some(message) = mismatch(own, key, other, target)
@@ -334,17 +275,8 @@ impl<'a> Syncs<'a, '_> {
     }
 
     fn is_changed(&self, stream: &str, field: &str) -> bool {
-        let path = [
-            "integrations",
-            self.integration.integration.as_str(),
-            "syncs",
-            stream,
-            field,
-        ]
-        .map(str::to_owned);
-        self.integration
-            .tenant_document
-            .is_some_and(|document| document.has(&path))
+        let path = ["integrations", self.integration.integration.as_str(), "syncs", stream, field].map(str::to_owned);
+        self.integration.tenant_document.is_some_and(|document| document.has(&path))
     }
 
     /// The order in which they run: as written, but never before what they name.
@@ -385,10 +317,7 @@ fn mismatch(own: &Mapping, key: &[String], other: &str, target: &Mapping) -> Opt
             key.len()
         ));
     }
-    let pairs = key
-        .iter()
-        .filter_map(|name| own.iter().find(|column| column.name == *name))
-        .zip(theirs);
+    let pairs = key.iter().filter_map(|name| own.iter().find(|column| column.name == *name)).zip(theirs);
     pairs.into_iter().find_map(|(mine, their)| {
         let same = match (mine.kind, their.kind) {
             (ColumnType::Text { .. }, ColumnType::Text { .. }) => true,

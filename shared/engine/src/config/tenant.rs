@@ -135,7 +135,5 @@ impl<C: ConnectionSpec> TenantFile<C> {
 
 /// The JSON Schema of the tenant file, for editors and for the documentation.
 pub fn tenant_schema<C: ConnectionSpec>() -> serde_json::Value {
-    SchemaGenerator::default()
-        .into_root_schema_for::<Tenant<C>>()
-        .to_value()
+    SchemaGenerator::default().into_root_schema_for::<Tenant<C>>().to_value()
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::compile::{Column, Link, Read, Rule};
-use super::convert::{Converted, cell_text, trimmed};
+use super::convert::{Converted, cell_text, trim};
 use super::dates::{self, Zone};
-use super::format::{Convert, TimestampFormat, Trim};
+use super::format::{Convert, TimestampFormat};
 use super::{Lookup, Mapped, Mapping, Refusal, shortened};
 use crate::model::id::RecordKey;
 use crate::model::value::Value;
@@ -28,10 +28,7 @@ pub(super) struct Row<'r, 'v> {
 
 impl<'r, 'v> Row<'r, 'v> {
     pub(super) fn cell(self, source: usize) -> &'r Value<'v> {
-        self.at
-            .get(source)
-            .and_then(|at| self.cells.get(*at))
-            .unwrap_or(&Value::Null)
+        self.at.get(source).and_then(|at| self.cells.get(*at)).unwrap_or(&Value::Null)
     }
 }
 
@@ -58,11 +55,7 @@ impl Mapper<'_> {
                 Err(reason) => return self.refused(row, &column.name, column.source_text(row), reason),
             }
         }
-        Mapped::Row {
-            key: self.key(out),
-            updated_at: self.updated_at(row),
-            lookups: self.lookups(out),
-        }
+        Mapped::Row { key: self.key(out), updated_at: self.updated_at(row), lookups: self.lookups(out) }
     }
 
     fn key(&self, mapped: &[Value<'_>]) -> RecordKey {
@@ -78,21 +71,13 @@ impl Mapper<'_> {
 
     fn lookups(&self, mapped: &[Value<'_>]) -> Vec<Lookup> {
         // An empty Vec does not allocate.
-        self.mapping
-            .links
-            .iter()
-            .filter_map(|link| link.named_by(mapped))
-            .collect()
+        self.mapping.links.iter().filter_map(|link| link.named_by(mapped)).collect()
     }
 
     #[cold]
     fn refused(&self, row: Row<'_, '_>, field: &str, value: String, reason: String) -> Mapped {
-        let key: Result<Vec<_>, _> = self
-            .mapping
-            .key
-            .iter()
-            .map(|at| self.mapping.columns[*at].map(row, &self.zone))
-            .collect();
+        let key: Result<Vec<_>, _> =
+            self.mapping.key.iter().map(|at| self.mapping.columns[*at].map(row, &self.zone)).collect();
         Mapped::Refused(Refusal {
             key: key.ok().map(|parts| key_of(parts.iter())),
             field: field.to_owned(),
@@ -133,12 +118,7 @@ impl Link {
         if parts().any(|part| part.is_null() || matches!(part, Value::Text(text) if text.is_empty())) {
             return None;
         }
-        Some(Lookup {
-            column: self.column,
-            stream: self.stream.clone(),
-            key: key_of(parts()),
-            required: self.required,
-        })
+        Some(Lookup { column: self.column, stream: self.stream.clone(), key: key_of(parts()), required: self.required })
     }
 }
 
@@ -195,7 +175,7 @@ impl Column {
                     Rule::Null => return Ok(Value::Null),
                     Rule::Reject => {
                         return Err(
-                            "is a code that `values` does not list: add it there, or say `other: keep`".to_owned(),
+                            "is a code that `values` does not list: add it there, or say `other: keep`".to_owned()
                         );
                     }
                 }

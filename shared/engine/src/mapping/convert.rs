@@ -36,15 +36,7 @@ impl Convert {
             (Self::Integer { implied }, other) => {
                 number::integer(trim(&cell_text(other)), *implied).map(Value::Integer)
             }
-            (
-                Self::Decimal {
-                    precision,
-                    scale,
-                    implied,
-                    limit,
-                },
-                other,
-            ) => {
+            (Self::Decimal { precision, scale, implied, limit }, other) => {
                 let text = cell_text(other);
                 number::decimal(trim(&text), *precision, *scale, *implied, *limit).map(Value::Decimal)
             }
@@ -70,15 +62,21 @@ fn trimmed(text: &str, by: Trim) -> &str {
 
 /// The text without the blanks at its end. Byte by byte: the general ways to trim cost several times as much.
 pub(super) fn trim_end(text: &str) -> &str {
-    let end = text.bytes().rposition(|byte| byte != b' ').map_or(0, |last| last + 1);
-    text.get(..end).unwrap_or_default()
+    let mut rest = text.as_bytes();
+    while let [head @ .., b' '] = rest {
+        rest = head;
+    }
+    text.get(..rest.len()).unwrap_or_default()
 }
 
 /// The text without the blanks at both ends.
 pub(super) fn trim(text: &str) -> &str {
     let text = trim_end(text);
-    let start = text.bytes().position(|byte| byte != b' ').unwrap_or_default();
-    text.get(start..).unwrap_or_default()
+    let mut rest = text.as_bytes();
+    while let [b' ', tail @ ..] = rest {
+        rest = tail;
+    }
+    text.get(text.len() - rest.len()..).unwrap_or_default()
 }
 
 fn text<'v>(text: &Cow<'v, str>, trim: Trim, pad: Option<Pad>, max: Option<usize>) -> Converted<'v> {
@@ -96,11 +94,7 @@ fn text<'v>(text: &Cow<'v, str>, trim: Trim, pad: Option<Pad>, max: Option<usize
 
 fn padded(text: Cow<'_, str>, pad: Pad) -> Cow<'_, str> {
     let missing = pad.width.saturating_sub(text.chars().count());
-    if missing == 0 {
-        text
-    } else {
-        Cow::Owned(std::iter::repeat_n(pad.with, missing).chain(text.chars()).collect())
-    }
+    if missing == 0 { text } else { Cow::Owned(std::iter::repeat_n(pad.with, missing).chain(text.chars()).collect()) }
 }
 
 fn check_text(text: &str, max: Option<usize>) -> Result<(), String> {

@@ -6,6 +6,7 @@ use chrono::format::{Item, Parsed, parse};
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Timelike};
 use chrono_tz::Tz;
 
+use super::convert::trim;
 use super::format::{DateFormat, TimestampFormat};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -52,14 +53,10 @@ pub(super) fn timestamp(format: &TimestampFormat, text: &str, zone: &Zone) -> Re
     match format {
         TimestampFormat::Iso => iso_timestamp(text, zone),
         TimestampFormat::EpochMillis => {
-            let millis = super::number::integer(text, 0)
-                .ok()
-                .and_then(|millis| millis.checked_mul(1000));
-            millis
-                .filter(|micros| DateTime::from_timestamp_micros(*micros).is_some())
-                .ok_or_else(|| {
-                    "is not a number of milliseconds since 1970: declare the `format` the source writes".into()
-                })
+            let millis = super::number::integer(text, 0).ok().and_then(|millis| millis.checked_mul(1000));
+            millis.filter(|micros| DateTime::from_timestamp_micros(*micros).is_some()).ok_or_else(|| {
+                "is not a number of milliseconds since 1970: declare the `format` the source writes".into()
+            })
         }
         TimestampFormat::Pattern(items) => by_pattern(text, items, zone)
             .ok_or_else(|| "is not a timestamp of the declared `format`: declare the one the source writes".to_owned()),
@@ -85,7 +82,7 @@ pub(super) fn date_and_time(
 
 /// The stamp of a source's last change, whatever the source writes: `None` when it cannot be read.
 pub(super) fn change_stamp(date_text: &str, time_text: Option<&str>, zone: &Zone) -> Option<i64> {
-    let date_text = date_text.trim();
+    let date_text = trim(date_text);
     let days = match date_text.len() {
         0 => return None,
         8 => yyyymmdd(date_text)?,
@@ -93,7 +90,7 @@ pub(super) fn change_stamp(date_text: &str, time_text: Option<&str>, zone: &Zone
         10 => iso_date(date_text)?,
         _ => return iso_timestamp(date_text, zone).ok(),
     };
-    let seconds = match time_text.map(str::trim) {
+    let seconds = match time_text.map(trim) {
         None | Some("") => 0,
         Some(time) => hhmmss(time)?,
     };
@@ -107,11 +104,7 @@ fn yyyymmdd(text: &str) -> Option<i32> {
     }
     let number = |part: &[u8]| part.iter().fold(0_u32, |n, digit| n * 10 + u32::from(digit - b'0'));
     let year = i32::try_from(number(&digits[..4])).ok()?;
-    within_calendar(NaiveDate::from_ymd_opt(
-        year,
-        number(&digits[4..6]),
-        number(&digits[6..]),
-    )?)
+    within_calendar(NaiveDate::from_ymd_opt(year, number(&digits[4..6]), number(&digits[6..]))?)
 }
 
 /// The inner `None` is zero: no date.
@@ -148,9 +141,7 @@ fn hhmmss(text: &str) -> Option<u32> {
 
 /// Dates that every warehouse holds: years 1 to 9999.
 fn within_calendar(date: NaiveDate) -> Option<i32> {
-    (1..=9999)
-        .contains(&date.year())
-        .then(|| date.num_days_from_ce() - EPOCH_FROM_CE)
+    (1..=9999).contains(&date.year()).then(|| date.num_days_from_ce() - EPOCH_FROM_CE)
 }
 
 fn parsed(text: &str, items: &[Item<'static>]) -> Option<Parsed> {
@@ -172,9 +163,9 @@ fn by_pattern(text: &str, items: &[Item<'static>], zone: &Zone) -> Option<i64> {
 /// RFC 3339, or the same without an offset: then it is a local time of the source's zone.
 fn iso_timestamp(text: &str, zone: &Zone) -> Result<i64, String> {
     let instant = match DateTime::parse_from_rfc3339(text) {
-        Ok(instant) => within_calendar(instant.date_naive())
-            .and(whole_micros(instant.time()))
-            .map(|_| instant.timestamp_micros()),
+        Ok(instant) => {
+            within_calendar(instant.date_naive()).and(whole_micros(instant.time())).map(|_| instant.timestamp_micros())
+        }
         Err(_) => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
             .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f"))
             .ok()
@@ -209,10 +200,7 @@ pub(super) struct Zone {
 
 impl Zone {
     pub(super) fn new(zone: Tz) -> Self {
-        Self {
-            zone,
-            last: AtomicU64::new(pack(i32::MIN, 0)),
-        }
+        Self { zone, last: AtomicU64::new(pack(i32::MIN, 0)) }
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z of a local day and time.
@@ -232,11 +220,7 @@ impl Zone {
     fn offset_of_day(&self, days: i32) -> Option<i32> {
         let day = NaiveDate::default();
         let distance = Days::new(u64::from(days.unsigned_abs()));
-        let day = if days < 0 {
-            day.checked_sub_days(distance)
-        } else {
-            day.checked_add_days(distance)
-        }?;
+        let day = if days < 0 { day.checked_sub_days(distance) } else { day.checked_add_days(distance) }?;
         let offset = |time| {
             let offset = self.zone.offset_from_local_datetime(&day.and_time(time)).single()?;
             Some(offset.fix().local_minus_utc())
@@ -250,14 +234,10 @@ impl Zone {
         let Some(local) = DateTime::from_timestamp_micros(local_micros).map(|t| t.naive_utc()) else {
             return 0;
         };
-        let offset = self
-            .zone
-            .offset_from_local_datetime(&local)
-            .earliest()
-            .unwrap_or_else(|| {
-                let before = local.checked_sub_days(Days::new(1)).unwrap_or(local);
-                self.zone.offset_from_utc_datetime(&before)
-            });
+        let offset = self.zone.offset_from_local_datetime(&local).earliest().unwrap_or_else(|| {
+            let before = local.checked_sub_days(Days::new(1)).unwrap_or(local);
+            self.zone.offset_from_utc_datetime(&before)
+        });
         offset.fix().local_minus_utc()
     }
 }

@@ -138,11 +138,7 @@ pub struct LookupSpec {
 
 impl LookupSpec {
     fn example() -> Self {
-        Self {
-            stream: "suppliers".to_owned(),
-            key: vec!["supplier_number".to_owned()],
-            required: true,
-        }
+        Self { stream: "suppliers".to_owned(), key: vec!["supplier_number".to_owned()], required: true }
     }
 }
 

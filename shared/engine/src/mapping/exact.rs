@@ -5,6 +5,7 @@ use cel::common::functions::Function;
 use cel::common::types::{CelInt, CelNull, CelString};
 use cel::common::value::CowVal;
 
+use super::convert::trim;
 use crate::model::decimal::Decimal;
 
 /// Name, number of arguments, function.
@@ -50,15 +51,9 @@ fn decimals<const N: usize>(function: &str, arguments: &[CowVal<'_, '_>]) -> Res
         } else if let Some(text) = argument.downcast_ref::<CelString<'_>>() {
             Decimal::parse(trim(text.inner())).map_err(|error| failed(function, error))?
         } else if argument.downcast_ref::<CelNull>().is_some() {
-            return Err(failed(
-                function,
-                "gets null: say what no value means, such as AG == null ? '0' : AG",
-            ));
+            return Err(failed(function, "gets null: say what no value means, such as AG == null ? '0' : AG"));
         } else {
-            return Err(failed(
-                function,
-                "takes whole numbers and decimals written as text, such as '1.50'",
-            ));
+            return Err(failed(function, "takes whole numbers and decimals written as text, such as '1.50'"));
         };
     }
     Ok(decimals)

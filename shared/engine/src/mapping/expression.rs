@@ -15,6 +15,7 @@ use cel::context::VariableResolver;
 use cel::{Context, Env, ExecutionError, Program};
 
 use super::apply::Row;
+use super::convert::trim_end;
 use super::{exact, number};
 use crate::model::value::Value;
 
@@ -28,19 +29,8 @@ const MAX_DEPTH: usize = 32;
 const PARSER_STACK: usize = 64 << 20;
 
 /// Names that CEL itself gives a meaning.
-const TYPE_NAMES: [&str; 11] = [
-    "bool",
-    "bytes",
-    "double",
-    "dyn",
-    "int",
-    "list",
-    "map",
-    "null_type",
-    "string",
-    "type",
-    "uint",
-];
+const TYPE_NAMES: [&str; 11] =
+    ["bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "string", "type", "uint"];
 
 const EXACT: &str = "numbers with a fraction are text in expressions: calculate with dec_add, dec_sub, dec_mul and \
                      dec_neg and compare with dec_cmp";
@@ -49,12 +39,8 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
     for (name, arguments, function) in exact::FUNCTIONS {
         // Refused only when a function of that name exists, which the tests would show.
-        let _declared = env.add_overload(
-            name,
-            name,
-            std::iter::repeat_with(|| DYN_TYPE).take(arguments).collect(),
-            function,
-        );
+        let _declared =
+            env.add_overload(name, name, std::iter::repeat_with(|| DYN_TYPE).take(arguments).collect(), function);
     }
     Arc::new(env)
 });
@@ -81,20 +67,13 @@ impl Expression {
         if let Some(unknown) = names.functions.iter().find(|name| !is_function(name)) {
             return Err(format!("the expression calls `{unknown}`, which is no function"));
         }
-        let variables = names
-            .variables
-            .iter()
-            .map(|name| (name.clone(), column(name)))
-            .collect();
+        let variables = names.variables.iter().map(|name| (name.clone(), column(name))).collect();
         Ok(Self { program, variables })
     }
 
     /// The value for a row: `Null`, `Bool`, `Number` or `Text`.
     pub(super) fn evaluate(&self, row: Row<'_, '_>) -> Result<Value<'static>, String> {
-        let resolver = Columns {
-            names: &self.variables,
-            row,
-        };
+        let resolver = Columns { names: &self.variables, row };
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut context = Context::with_env(Arc::clone(&ENV));
             context.set_variable_resolver(&resolver);
@@ -107,20 +86,14 @@ impl Expression {
             Ok(cel::Value::UInt(int)) => Ok(Value::Number(int.to_string().into())),
             Ok(cel::Value::String(text)) => Ok(Value::Text(Cow::Owned(Arc::unwrap_or_clone(text)))),
             Ok(cel::Value::Float(_)) => Err(format!("the expression gives a float, which is not exact: {EXACT}")),
-            Ok(other) => Err(format!(
-                "the expression gives a {}, which no column holds",
-                other.type_of()
-            )),
+            Ok(other) => Err(format!("the expression gives a {}, which no column holds", other.type_of())),
             Err(error) => Err(explained(&error)),
         }
     }
 
     /// What the expression sees in a row, for people.
     pub(super) fn inputs(&self, row: Row<'_, '_>) -> String {
-        let inputs = self
-            .variables
-            .iter()
-            .map(|(name, at)| format!("{name}={}", row.cell(*at).to_text()));
+        let inputs = self.variables.iter().map(|(name, at)| format!("{name}={}", row.cell(*at).to_text()));
         inputs.collect::<Vec<_>>().join(" ")
     }
 }
@@ -137,12 +110,7 @@ fn parse(source: &str) -> Result<Program, String> {
             Ok(program) if depth(program.expression()) > MAX_DEPTH => Err(too_deep()),
             Ok(program) => Ok(program),
             Err(errors) => Err(errors.errors.first().map_or_else(String::new, |error| {
-                format!(
-                    "line {}, column {} of the expression: {}",
-                    error.pos.0,
-                    error.pos.1,
-                    first_line(&error.msg)
-                )
+                format!("line {}, column {} of the expression: {}", error.pos.0, error.pos.1, first_line(&error.msg))
             })),
         });
         // A panic of the parser ends its thread, and is an error here.
@@ -176,22 +144,12 @@ fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
         Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => Vec::new(),
         Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
         Expr::Comprehension(loops) => {
-            vec![
-                &loops.iter_range,
-                &loops.accu_init,
-                &loops.loop_cond,
-                &loops.loop_step,
-                &loops.result,
-            ]
+            vec![&loops.iter_range, &loops.accu_init, &loops.loop_cond, &loops.loop_step, &loops.result]
         }
         Expr::List(list) => list.elements.iter().collect(),
         Expr::Select(select) => vec![&select.operand],
         Expr::Map(map) => map.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
-        Expr::Struct(fields) => fields
-            .entries
-            .iter()
-            .flat_map(|entry| entry_parts(&entry.expr))
-            .collect(),
+        Expr::Struct(fields) => fields.entries.iter().flat_map(|entry| entry_parts(&entry.expr)).collect(),
     }
 }
 
@@ -212,12 +170,7 @@ fn explained(error: &ExecutionError) -> String {
             )
         }
         ExecutionError::UnsupportedBinaryOperator(name, left, right) => {
-            format!(
-                "the expression applies `{}` to ({}, {}); {EXACT}",
-                operator(name),
-                left.type_of(),
-                right.type_of()
-            )
+            format!("the expression applies `{}` to ({}, {}); {EXACT}", operator(name), left.type_of(), right.type_of())
         }
         ExecutionError::ValuesNotComparable(..) => {
             format!("the expression compares values of different types; {EXACT}")
@@ -242,11 +195,7 @@ fn operator(function: &str) -> &str {
 /// What the parser says, without the names of its own types.
 fn first_line(message: &str) -> &str {
     let line = message.lines().next().unwrap_or_default();
-    if line.contains("ParseError") {
-        "this is no CEL, or nested too deeply"
-    } else {
-        line
-    }
+    if line.contains("ParseError") { "this is no CEL, or nested too deeply" } else { line }
 }
 
 /// Whether CEL or we define a function of this name; operators are always defined.
@@ -255,9 +204,7 @@ fn is_function(name: &str) -> bool {
         return true;
     }
     // The library tells which functions it has only by refusing to define one of them again.
-    Context::with_env(Arc::clone(&ENV))
-        .add_function(name, |any: i64| any)
-        .is_err()
+    Context::with_env(Arc::clone(&ENV)).add_function(name, |any: i64| any).is_err()
 }
 
 /// The variables and functions an expression names, without the variables its macros introduce.

@@ -7,20 +7,9 @@ use crate::model::table::ColumnType;
 /// How a cell becomes a value of the column's type.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Convert {
-    Text {
-        trim: Trim,
-        pad: Option<Pad>,
-        max: Option<usize>,
-    },
-    Integer {
-        implied: u8,
-    },
-    Decimal {
-        precision: u8,
-        scale: u8,
-        implied: u8,
-        limit: u128,
-    },
+    Text { trim: Trim, pad: Option<Pad>, max: Option<usize> },
+    Integer { implied: u8 },
+    Decimal { precision: u8, scale: u8, implied: u8, limit: u128 },
     Boolean,
     Date(DateFormat),
     Timestamp(TimestampFormat),
@@ -69,23 +58,14 @@ impl Convert {
     /// Reads a format for a column of this type that takes its value from so many source columns.
     pub(super) fn new(kind: ColumnType, format: Option<&str>, sources: usize) -> Result<Self, String> {
         if sources > 1 && kind != ColumnType::Timestamp {
-            return Err(format!(
-                "only a timestamp is read from two columns, not {kind}: combine them with `expr`"
-            ));
+            return Err(format!("only a timestamp is read from two columns, not {kind}: combine them with `expr`"));
         }
         match kind {
             ColumnType::Text { max } => text(format, max),
-            ColumnType::Integer => Ok(Self::Integer {
-                implied: implied(format)?,
-            }),
+            ColumnType::Integer => Ok(Self::Integer { implied: implied(format)? }),
             ColumnType::Decimal { precision, scale } => {
                 let limit = 10_u128.pow(u32::from(precision));
-                Ok(Self::Decimal {
-                    precision,
-                    scale,
-                    implied: implied(format)?,
-                    limit,
-                })
+                Ok(Self::Decimal { precision, scale, implied: implied(format)?, limit })
             }
             ColumnType::Date => Ok(Self::Date(date(format)?)),
             ColumnType::Timestamp => Ok(Self::Timestamp(timestamp(format, sources)?)),
@@ -120,17 +100,9 @@ fn text(format: Option<&str>, max: Option<u32>) -> Result<Convert, String> {
 
 fn pad(format: &str) -> Result<Pad, String> {
     let wrong = || format!("`{format}` is no format of text: use trim, as_is or pad_left(8,0)");
-    let arguments = format
-        .strip_prefix("pad_left(")
-        .and_then(|rest| rest.strip_suffix(')'))
-        .ok_or_else(wrong)?;
+    let arguments = format.strip_prefix("pad_left(").and_then(|rest| rest.strip_suffix(')')).ok_or_else(wrong)?;
     let (width, with) = arguments.split_once(',').ok_or_else(wrong)?;
-    let width = width
-        .trim()
-        .parse()
-        .ok()
-        .filter(|width| (1..=255).contains(width))
-        .ok_or_else(wrong)?;
+    let width = width.trim().parse().ok().filter(|width| (1..=255).contains(width)).ok_or_else(wrong)?;
     let mut with = with.trim().chars();
     match (with.next(), with.next()) {
         (Some(with), None) => Ok(Pad { width, with }),
@@ -154,9 +126,9 @@ fn date(format: Option<&str>) -> Result<DateFormat, String> {
         Some("cyyddd") => Ok(DateFormat::Cyyddd),
         Some("iso") => Ok(DateFormat::Iso),
         Some(format) if format.contains('%') => Ok(DateFormat::Pattern(pattern(format)?)),
-        Some(format) => Err(format!(
-            "`{format}` is no format of a date: use yyyymmdd, cyyddd, iso or a pattern such as %m/%d/%y"
-        )),
+        Some(format) => {
+            Err(format!("`{format}` is no format of a date: use yyyymmdd, cyyddd, iso or a pattern such as %m/%d/%y"))
+        }
     }
 }
 
@@ -177,9 +149,9 @@ fn timestamp(format: Option<&str>, sources: usize) -> Result<TimestampFormat, St
         }
     };
     match (&read, two_columns) {
-        (TimestampFormat::DateAndTime(_), false) => Err(format!(
-            "`{format}` reads two columns: write from: [date column, time column]"
-        )),
+        (TimestampFormat::DateAndTime(_), false) => {
+            Err(format!("`{format}` reads two columns: write from: [date column, time column]"))
+        }
         (TimestampFormat::DateAndTime(_), true) | (_, false) => Ok(read),
         (_, true) => Err(format!("`{format}` reads one column, and `from` names two")),
     }

@@ -17,11 +17,7 @@ const ROOM: usize = 1024;
 
 /// Hashes cells in an unambiguous form: a tag per cell, then bytes of a length that the tag fixes or that is written.
 pub(super) fn content(cells: &[Value<'_>]) -> u128 {
-    let mut form = Form {
-        bytes: [0; ROOM],
-        length: 0,
-        overflow: None,
-    };
+    let mut form = Form { bytes: [0; ROOM], length: 0, overflow: None };
     for cell in cells {
         match cell {
             Value::Null => form.put(&[0]),
@@ -104,18 +100,9 @@ pub(super) fn declaration(declaration: &Declaration<'_>) -> String {
         zone: &'a str,
     }
     let columns = declaration.columns.iter().map(|(name, spec)| {
-        let kind = spec.kind.as_ref().map(|kind| {
-            kind.parse()
-                .map_or_else(|_| kind.clone(), |k: ColumnType| k.to_string())
-        });
-        (
-            name,
-            ColumnSpec {
-                kind,
-                description: None,
-                ..spec.clone()
-            },
-        )
+        let kind =
+            spec.kind.as_ref().map(|kind| kind.parse().map_or_else(|_| kind.clone(), |k: ColumnType| k.to_string()));
+        (name, ColumnSpec { kind, description: None, ..spec.clone() })
     });
     let content = Content {
         rules: RULES,

@@ -49,15 +49,9 @@ impl SourceKey {
             let (at, column) = found.ok_or_else(|| {
                 format!("no key column of the table is filled from the source's key column {source} by a plain `from`")
             })?;
-            Ok(Part {
-                at,
-                how: How::new(column)?,
-            })
+            Ok(Part { at, how: How::new(column)? })
         };
-        Self {
-            parts: key.len(),
-            columns: source_key.iter().map(part).collect(),
-        }
+        Self { parts: key.len(), columns: source_key.iter().map(part).collect() }
     }
 
     pub(super) fn of(&self, key: &RecordKey) -> Result<Vec<String>> {
@@ -91,21 +85,13 @@ impl SourceKey {
 impl How {
     fn new(column: &Column) -> std::result::Result<Self, String> {
         if let Some(codes) = column.codes.as_ref().filter(|codes| !codes.values.is_empty()) {
-            let pairs: Vec<_> = codes
-                .values
-                .iter()
-                .map(|(code, value)| (value.to_text().into_owned(), code.clone()))
-                .collect();
-            let unique = pairs
-                .iter()
-                .all(|(text, _)| pairs.iter().filter(|(other, _)| other == text).count() == 1);
+            let pairs: Vec<_> =
+                codes.values.iter().map(|(code, value)| (value.to_text().into_owned(), code.clone())).collect();
+            let unique = pairs.iter().all(|(text, _)| pairs.iter().filter(|(other, _)| other == text).count() == 1);
             return if unique {
                 Ok(Self::Codes(pairs))
             } else {
-                Err(format!(
-                    "`values` of the key column {} turns several codes into one",
-                    column.name
-                ))
+                Err(format!("`values` of the key column {} turns several codes into one", column.name))
             };
         }
         match &column.convert {

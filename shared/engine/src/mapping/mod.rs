@@ -137,16 +137,17 @@ impl Mapping {
             })
         };
         let at = self.sources.iter().map(position).collect::<Result<_>>()?;
-        Ok(Mapper {
-            mapping: self,
-            at,
-            zone: dates::Zone::new(self.zone),
-        })
+        Ok(Mapper { mapping: self, at, zone: dates::Zone::new(self.zone) })
     }
 
     /// The hash of a mapped row's content.
     pub fn content_hash(&self, cells: &[Value<'_>]) -> u128 {
         hash::content(cells)
+    }
+
+    /// Whether it leaves rows out by a condition of the sync's own, which the source does not count by.
+    pub fn leaves_rows_out(&self) -> bool {
+        self.filter.is_some()
     }
 
     /// The values of the source's own key, as the source writes them, for a record of this sync.

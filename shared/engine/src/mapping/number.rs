@@ -58,11 +58,11 @@ fn read(text: &str, implied: u8) -> Result<Decimal, String> {
         Err(error) if error.to_string().contains("more than") => Err(format!(
             "has more than {MAX_DIGITS} digits, more than any number column holds: declare the column as text"
         )),
-        Err(_) => Err(
-            "is not a number: correct it at the source, list it in `nulls` if it means no value, or declare \
+        Err(_) => {
+            Err("is not a number: correct it at the source, list it in `nulls` if it means no value, or declare \
                        the column as text"
-                .to_owned(),
-        ),
+                .to_owned())
+        }
     }
 }
 
@@ -77,10 +77,7 @@ fn too_narrow(value: Decimal, precision: u8, scale: u8) -> String {
         "declare the column as text in the tenant file".to_owned()
     };
     if exact.scale() > scale {
-        return format!(
-            "has {} digits behind the point, the column holds {scale}: {advice}",
-            exact.scale()
-        );
+        return format!("has {} digits behind the point, the column holds {scale}: {advice}", exact.scale());
     }
     let room = precision - scale;
     format!("has {whole_digits} digits before the point, the column holds {room}: {advice}")
@@ -124,13 +121,9 @@ mod tests {
 
     #[test]
     fn decimals_take_the_declared_scale_when_nothing_is_lost() {
-        for (text, read) in [
-            ("1250.75", "1250.75"),
-            ("1250.7", "1250.70"),
-            ("12", "12.00"),
-            ("-0.500", "-0.50"),
-            ("1.5E3", "1500.00"),
-        ] {
+        for (text, read) in
+            [("1250.75", "1250.75"), ("1250.7", "1250.70"), ("12", "12.00"), ("-0.500", "-0.50"), ("1.5E3", "1500.00")]
+        {
             assert_eq!(decimal_15_2(text).as_deref(), Ok(read), "{text}");
         }
     }
@@ -157,23 +150,14 @@ mod tests {
 
     #[test]
     fn implied_decimals_move_the_point() {
-        assert_eq!(
-            decimal("125075", 15, 2, 2, 10_u128.pow(15)).unwrap().to_string(),
-            "1250.75"
-        );
+        assert_eq!(decimal("125075", 15, 2, 2, 10_u128.pow(15)).unwrap().to_string(), "1250.75");
         assert_eq!(integer("3000", 3), Ok(3));
         assert!(integer("3500", 3).is_err());
     }
 
     #[test]
     fn whole_numbers_are_read_however_they_are_written() {
-        for (text, read) in [
-            ("70412", 70412),
-            ("70412.0", 70412),
-            ("1.000", 1),
-            ("-5", -5),
-            ("1E2", 100),
-        ] {
+        for (text, read) in [("70412", 70412), ("70412.0", 70412), ("1.000", 1), ("-5", -5), ("1E2", 100)] {
             assert_eq!(integer(text, 0), Ok(read), "{text}");
         }
         assert_eq!(integer("9223372036854775807", 0), Ok(i64::MAX));

@@ -30,7 +30,7 @@ pub(super) async fn prove(context: &Context, plan: &SyncPlan, run: &Run) -> Resu
     destination.prepare(&plan.table).await?;
     let there = destination.totals(&plan.table, &run.sync, &columns, &except).await?;
 
-    let filtered = run.counts.filtered > 0;
+    let filtered = plan.mapping.leaves_rows_out();
     let mut notes = Vec::new();
     let mut agrees = true;
     match source.records {

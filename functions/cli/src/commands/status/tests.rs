@@ -1,4 +1,5 @@
 use super::*;
+use crate::output::Answer;
 
 fn at(minute: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_262_400 + minute * 60, 0).unwrap()
@@ -17,13 +18,10 @@ fn sync(name: &str) -> SyncStatus {
             why: None,
             started_at: at(1),
             ended_at: Some(at(2)),
-            counts: Counts {
-                polled: 1_200,
-                inserted: 1_200,
-                ..Counts::default()
-            },
+            counts: Counts { polled: 1_200, inserted: 1_200, ..Counts::default() },
             warnings: Vec::new(),
         }),
+        not_begun: None,
         rejected: 0,
         waiting: 0,
         waits: Vec::new(),
@@ -34,17 +32,8 @@ fn sync(name: &str) -> SyncStatus {
 }
 
 fn status(syncs: Vec<SyncStatus>, stopped: Option<&str>) -> Status {
-    let connections = vec![ConnectionStatus {
-        connection: "jde".to_owned(),
-        stopped: stopped.map(ToOwned::to_owned),
-    }];
-    let mut status = Status {
-        tenant: "acme".to_owned(),
-        queued: 0,
-        syncs,
-        connections,
-        next: Vec::new(),
-    };
+    let connections = vec![ConnectionStatus { connection: "jde".to_owned(), stopped: stopped.map(ToOwned::to_owned) }];
+    let mut status = Status { tenant: "acme".to_owned(), queued: 0, syncs, connections, next: Vec::new() };
     status.next = status.next_steps();
     status
 }
@@ -91,4 +80,25 @@ next:
   look at what ap_invoices refused: `rejects ap_invoices`
 "
     );
+}
+
+#[test]
+fn what_stops_a_connection_is_said_once() {
+    let why = "the password was refused: set it right";
+    let mut invoices = sync("ap_invoices");
+    invoices.paused = Some(format!("connection `jde` is stopped, because {why}"));
+    let mut suppliers = sync("suppliers");
+    suppliers.paused = Some(why.to_owned());
+    let text = status(vec![suppliers, invoices], Some(why)).text();
+    assert_eq!(text.matches("refused").count(), 1, "{text}");
+    assert!(text.ends_with("when that is mended, `run`\n"), "{text}");
+}
+
+#[test]
+fn a_run_that_could_not_begin_is_told() {
+    let mut invoices = sync("ap_invoices");
+    invoices.not_begun = Some(NotBegun { at: at(3), why: "the server refuses connections".to_owned() });
+    let text = status(vec![sync("suppliers"), invoices], None).text();
+    assert!(text.contains("\n  ap_invoices: failed: the server refuses connections\n"), "{text}");
+    assert!(text.ends_with("when that is mended, `run ap_invoices`\n"), "{text}");
 }

@@ -53,18 +53,11 @@ async fn server(destination: &Postgres, client: &tokio_postgres::Client) -> Resu
     let (version, number): (&str, i32) = (row.try_get(0)?, row.try_get(1)?);
     let (encoding, is_read_only): (&str, bool) = (row.try_get(2)?, row.try_get(3)?);
     let what = format!("log in to {}", destination.place());
-    let encrypted = if destination.pool.is_encrypted() {
-        "encrypted"
-    } else {
-        "plain, which loopback may be"
-    };
+    let encrypted = if destination.pool.is_encrypted() { "encrypted" } else { "plain, which loopback may be" };
     let mut findings = vec![if number < OLDEST_VERSION {
         Finding::bad(what, format!("PostgreSQL {version} is too old: 12 or later is needed"))
     } else {
-        Finding::good(
-            what,
-            format!("PostgreSQL {version} as `{}`, {encrypted}", destination.pool.user()),
-        )
+        Finding::good(what, format!("PostgreSQL {version} as `{}`, {encrypted}", destination.pool.user()))
     }];
     if encoding != "UTF8" {
         findings.push(Finding::bad(

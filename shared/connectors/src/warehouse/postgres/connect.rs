@@ -68,11 +68,7 @@ impl Lent<'_> {
     pub fn give_back(mut self) {
         if !self.session.client.is_closed() {
             self.session.is_used = true;
-            self.pool
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(self.session);
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.session);
         }
     }
 }
@@ -85,26 +81,13 @@ impl Pool {
             let secret = secret.ok_or_else(|| Error::stop(format!("secret `{name}` was not opened")))?;
             config.password(secret.field(name, "password")?);
         }
-        let tls = if is_plain {
-            None
-        } else {
-            Some(tls(settings.ca_file.as_deref())?)
-        };
-        Ok(Self {
-            config,
-            tls,
-            idle: Mutex::new(Vec::new()),
-            permits: Semaphore::new(settings.connections.max(1)),
-        })
+        let tls = if is_plain { None } else { Some(tls(settings.ca_file.as_deref())?) };
+        Ok(Self { config, tls, idle: Mutex::new(Vec::new()), permits: Semaphore::new(settings.connections.max(1)) })
     }
 
     /// Lends a connection that is not in a transaction; waits while all are lent.
     pub async fn lend(&self) -> Result<Lent<'_>, Failure> {
-        let permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| Error::later("the connections are being closed"))?;
+        let permit = self.permits.acquire().await.map_err(|_| Error::later("the connections are being closed"))?;
         let session = loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match idle {
@@ -113,11 +96,7 @@ impl Pool {
                 None => break self.connect().await?,
             }
         };
-        Ok(Lent {
-            session,
-            pool: self,
-            _permit: permit,
-        })
+        Ok(Lent { session, pool: self, _permit: permit })
     }
 
     /// Closes the connections that lie idle: where one was dead, its neighbours are.
@@ -155,11 +134,7 @@ impl Pool {
                 client
             }
         };
-        Ok(Session {
-            client,
-            statements: HashMap::new(),
-            is_used: false,
-        })
+        Ok(Session { client, statements: HashMap::new(), is_used: false })
     }
 }
 
@@ -175,18 +150,14 @@ fn parse(url: &str) -> Result<(Config, bool)> {
         match parameter.split_once('=') {
             Some(("sslmode", value)) => mode = Some(value),
             Some(("sslrootcert", _)) => {
-                return Err(Error::stop(
-                    "`url`: name the certificate file in `ca_file`, not in the url",
-                ));
+                return Err(Error::stop("`url`: name the certificate file in `ca_file`, not in the url"));
             }
             _ => rest.push(parameter),
         }
     }
     // The parser's own error could repeat a password; the url is not repeated here either.
     let is_url = base.starts_with("postgresql://") || base.starts_with("postgres://");
-    let config = is_url
-        .then(|| format!("{base}?{}", rest.join("&")).parse::<Config>().ok())
-        .flatten();
+    let config = is_url.then(|| format!("{base}?{}", rest.join("&")).parse::<Config>().ok()).flatten();
     let mut config = config.ok_or_else(|| {
         Error::stop("`url` cannot be read: write postgresql://user@host:5432/database, with special characters as %XX")
     })?;
@@ -197,14 +168,10 @@ fn parse(url: &str) -> Result<(Config, bool)> {
         ));
     }
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        return Err(Error::stop(
-            "`url` names no host: write postgresql://user@host:5432/database",
-        ));
+        return Err(Error::stop("`url` names no host: write postgresql://user@host:5432/database"));
     }
     if config.get_user().is_none() {
-        return Err(Error::stop(
-            "`url` names no user: write postgresql://user@host:5432/database",
-        ));
+        return Err(Error::stop("`url` names no user: write postgresql://user@host:5432/database"));
     }
     let is_here = config.get_hosts().iter().all(is_loopback) && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
     let is_plain = match mode {
@@ -217,9 +184,7 @@ fn parse(url: &str) -> Result<(Config, bool)> {
             ));
         }
         Some(other) => {
-            return Err(Error::stop(format!(
-                "`url`: `sslmode={other}` is not known: use verify-full or disable"
-            )));
+            return Err(Error::stop(format!("`url`: `sslmode={other}` is not known: use verify-full or disable")));
         }
     };
     config.ssl_mode(if is_plain { SslMode::Disable } else { SslMode::Require });
@@ -229,11 +194,7 @@ fn parse(url: &str) -> Result<(Config, bool)> {
     if config.get_application_name().is_none() {
         config.application_name("ml-connector");
     }
-    config
-        .keepalives(true)
-        .keepalives_idle(KEEPALIVE_IDLE)
-        .keepalives_interval(KEEPALIVE_IDLE)
-        .keepalives_retries(3);
+    config.keepalives(true).keepalives_idle(KEEPALIVE_IDLE).keepalives_interval(KEEPALIVE_IDLE).keepalives_retries(3);
     Ok((config, is_plain))
 }
 
@@ -278,20 +239,13 @@ mod tests {
 
     #[test]
     fn a_password_in_the_url_is_refused_without_repeating_it() {
-        for url in [
-            "postgresql://u:hunter2@h/db",
-            "postgresql://u@h/db?password=hunter2",
-            "postgresql://u:hunter2@h:x/db",
-        ] {
+        for url in
+            ["postgresql://u:hunter2@h/db", "postgresql://u@h/db?password=hunter2", "postgresql://u:hunter2@h:x/db"]
+        {
             let error = parse(url).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert!(
-            parse("postgresql://u:hunter2@h/db")
-                .unwrap_err()
-                .to_string()
-                .contains("has a password in it")
-        );
+        assert!(parse("postgresql://u:hunter2@h/db").unwrap_err().to_string().contains("has a password in it"));
     }
 
     #[test]
@@ -320,16 +274,8 @@ mod tests {
 
     #[test]
     fn a_url_without_host_or_user_says_what_to_write() {
-        for url in [
-            "db.example.com/db",
-            "postgresql:///db",
-            "postgresql://h/db",
-            "host=h user=u",
-        ] {
-            assert!(
-                parse(url).unwrap_err().to_string().contains("write postgresql://"),
-                "{url}"
-            );
+        for url in ["db.example.com/db", "postgresql:///db", "postgresql://h/db", "host=h user=u"] {
+            assert!(parse(url).unwrap_err().to_string().contains("write postgresql://"), "{url}");
         }
     }
 }

@@ -149,11 +149,7 @@ fn put_numeric(bytes: &mut Vec<u8>, decimal: Decimal) {
     }
     // Zeros at the low end are not sent: the scale implies them.
     let zeros = groups[..used].iter().take_while(|group| **group == 0).count();
-    let weight = if zeros == used {
-        0
-    } else {
-        used as i16 - fraction_groups as i16 - 1
-    };
+    let weight = if zeros == used { 0 } else { used as i16 - fraction_groups as i16 - 1 };
     let count = used - zeros;
     let sign: u16 = if decimal.units() < 0 { 0x4000 } else { 0 };
     let mut field = [0_u8; 12 + 2 * 11];
@@ -185,32 +181,21 @@ mod tests {
         let count = usize::from(at(4));
         assert_eq!(bytes[..4], (8 + 2 * count as i32).to_be_bytes());
         assert_eq!(bytes.len(), 12 + 2 * count);
-        (
-            (0..count).map(|i| at(12 + 2 * i)).collect(),
-            at(6).cast_signed(),
-            at(8),
-            at(10),
-        )
+        ((0..count).map(|i| at(12 + 2 * i)).collect(), at(6).cast_signed(), at(8), at(10))
     }
 
     #[test]
     fn every_type_has_its_binary_form() {
         assert_eq!(encoded(Value::Null), [0xff, 0xff, 0xff, 0xff]);
         assert_eq!(encoded(Value::Bool(true)), [0, 0, 0, 1, 1]);
-        assert_eq!(
-            encoded(Value::Integer(-2)),
-            [0, 0, 0, 8, 255, 255, 255, 255, 255, 255, 255, 254]
-        );
+        assert_eq!(encoded(Value::Integer(-2)), [0, 0, 0, 8, 255, 255, 255, 255, 255, 255, 255, 254]);
         assert_eq!(encoded(Value::text("né")), [0, 0, 0, 3, b'n', 0xc3, 0xa9]);
         assert_eq!(encoded(Value::Json("{}".into())), [0, 0, 0, 2, b'{', b'}']);
         // 2000-01-01 and the day before.
         assert_eq!(encoded(Value::Date(10_957)), [0, 0, 0, 4, 0, 0, 0, 0]);
         assert_eq!(encoded(Value::Date(10_956)), [0, 0, 0, 4, 255, 255, 255, 255]);
         // 2000-01-01T00:00:00.000001Z.
-        assert_eq!(
-            encoded(Value::Timestamp(946_684_800_000_001)),
-            [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1]
-        );
+        assert_eq!(encoded(Value::Timestamp(946_684_800_000_001)), [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(encoded(Value::Hash(1))[..5], [0, 0, 0, 16, 0]);
     }
 
@@ -224,10 +209,7 @@ mod tests {
         assert_eq!(numeric("120000000"), (vec![1, 2000], 2, 0, 0));
         assert_eq!(numeric("0.0001"), (vec![1], -1, 0, 4));
         assert_eq!(numeric("0.00001"), (vec![1000], -2, 0, 5));
-        assert_eq!(
-            numeric("-0.000000000000000000000000000000000001"),
-            (vec![1], -9, 0x4000, 36)
-        );
+        assert_eq!(numeric("-0.000000000000000000000000000000000001"), (vec![1], -9, 0x4000, 36));
         assert_eq!(numeric("12345.6789"), (vec![1, 2345, 6789], 1, 0, 4));
     }
 
@@ -248,14 +230,7 @@ mod tests {
     fn a_stream_is_header_rows_and_trailer() {
         let mut encoder = Encoder::new();
         let cells = [Value::Integer(7), Value::Null];
-        encoder.row(&Row {
-            key: "7",
-            stamp: None,
-            hash: 5,
-            deleted: true,
-            seq: 3,
-            cells: &cells,
-        });
+        encoder.row(&Row { key: "7", stamp: None, hash: 5, deleted: true, seq: 3, cells: &cells });
         assert!(encoder.chunk().is_none());
         let mut expected = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
         expected.extend([0, 7]);

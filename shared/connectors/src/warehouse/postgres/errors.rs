@@ -61,10 +61,9 @@ fn of_server(error: &DbError) -> Failure {
             "the database refused the log-in: {words}. Check the user in `url` and the password in the secret, then \
              `ml-connector check`"
         ))),
-        (_, "42501") => Failure::Other(Error::stop(format!(
-            "the database user lacks a permission: {words}. {}",
-            grants()
-        ))),
+        (_, "42501") => {
+            Failure::Other(Error::stop(format!("the database user lacks a permission: {words}. {}", grants())))
+        }
         (_, "21000") => Failure::Other(Error::stop(format!(
             "a key came twice in one batch, which the engine should have prevented: {words}. Report this as a defect"
         ))),
@@ -143,10 +142,7 @@ fn of_connection(error: &tokio_postgres::Error) -> Failure {
 
 /// A certificate that is not trusted is a matter for a person; a handshake that broke off is not.
 fn certificate_refusal(cause: &(dyn std::error::Error + 'static)) -> Option<Error> {
-    let tls = cause
-        .downcast_ref::<io::Error>()?
-        .get_ref()?
-        .downcast_ref::<rustls::Error>()?;
+    let tls = cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?;
     match tls {
         rustls::Error::InvalidCertificate(why) => Some(Error::stop(format!(
             "the database's certificate is not trusted: {why}. Name the file of its issuer in `ca_file`, or correct the \

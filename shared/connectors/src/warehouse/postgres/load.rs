@@ -67,14 +67,7 @@ pub(super) async fn load(
     }
     session.client.batch_execute(&sql.stage).await?;
     let mut staged = stage(session, sql, table, batch).await?;
-    let merge = Merge {
-        client: &session.client,
-        sql,
-        table,
-        batch,
-        id,
-        mapping: number(batch.mapping),
-    };
+    let merge = Merge { client: &session.client, sql, table, batch, id, mapping: number(batch.mapping) };
     merge.all(&mut staged, care).await?;
     finish_ledger(&session.client, sql, &id, part, &staged.written).await?;
     // A connection lost here leaves open whether the transaction took effect. That is Later like any lost connection:
@@ -123,15 +116,9 @@ async fn read_ledger(
     id: &Uuid,
     part: i32,
 ) -> Result<Vec<Written>, Failure> {
-    let row = client
-        .query_typed_one(&sql.read_ledger, &[(id, Type::UUID), (&part, Type::INT4)])
-        .await?;
+    let row = client.query_typed_one(&sql.read_ledger, &[(id, Type::UUID), (&part, Type::INT4)]).await?;
     let (outcomes, rejects): (Option<&[u8]>, Option<&str>) = (row.try_get(0)?, row.try_get(1)?);
-    Ok(ledger::read(
-        outcomes.unwrap_or_default(),
-        rejects,
-        batch.rows.count()?,
-    )?)
+    Ok(ledger::read(outcomes.unwrap_or_default(), rejects, batch.rows.count()?)?)
 }
 
 async fn finish_ledger(
@@ -175,19 +162,13 @@ async fn stage(
     let statement = session.prepared(&sql.copy).await?;
     let sink: CopyInSink<Bytes> = session.client.copy_in(&statement).await?;
     let mut sink = std::pin::pin!(sink);
-    let mut staged = Staged {
-        positions: Vec::new(),
-        written: Vec::new(),
-    };
+    let mut staged = Staged { positions: Vec::new(), written: Vec::new() };
     let mut encoder = Encoder::new();
     let mut incoming = Incoming::new(table, batch)?;
     let mut is_sorted = true;
     while let Some(row) = incoming.next()? {
         match row.misfit(table) {
-            Some(reason) => staged.written.push(Written {
-                outcome: Outcome::Rejected,
-                reason: Some(reason),
-            }),
+            Some(reason) => staged.written.push(Written { outcome: Outcome::Rejected, reason: Some(reason) }),
             None => {
                 encoder.row(&row);
                 is_sorted &= staged.positions.last().is_none_or(|(last, _)| *last < row.seq);
@@ -230,11 +211,7 @@ impl Merge<'_> {
         let compares_first = care == Care::Plain && self.sql.mostly_unchanged.load(Ordering::Relaxed);
         let (expected, written) = if compares_first {
             let wins = self.compare(staged).await?;
-            let written = if wins.is_empty() {
-                0
-            } else {
-                self.write(staged, Some(&wins)).await?
-            };
+            let written = if wins.is_empty() { 0 } else { self.write(staged, Some(&wins)).await? };
             (wins.len(), written)
         } else if care == Care::Plain {
             (staged.positions.len(), self.write(staged, None).await?)
@@ -252,11 +229,8 @@ impl Merge<'_> {
 
     /// Notes which rows lost against what is there, and returns which would be written.
     async fn compare(&self, staged: &mut Staged) -> Result<Vec<i32>, Failure> {
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
-            (&self.batch.version.0, Type::INT8),
-            (&self.mapping, Type::INT4),
-            (&self.batch.touch, Type::BOOL),
-        ];
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&self.batch.version.0, Type::INT8), (&self.mapping, Type::INT4), (&self.batch.touch, Type::BOOL)];
         let row = self.client.query_typed_one(&self.sql.compare, &parameters).await?;
         for seq in row.try_get::<_, Option<Vec<i32>>>(0)?.unwrap_or_default() {
             if let Some(written) = staged.of(seq).filter(|written| written.outcome == Outcome::Unchanged) {
@@ -278,10 +252,7 @@ impl Merge<'_> {
             (&self.table.source_system, Type::TEXT),
         ];
         let row = self.client.query_typed_one(&self.sql.merge, &parameters).await?;
-        for (column, outcome) in [Outcome::Inserted, Outcome::Updated, Outcome::Deleted]
-            .into_iter()
-            .enumerate()
-        {
+        for (column, outcome) in [Outcome::Inserted, Outcome::Updated, Outcome::Deleted].into_iter().enumerate() {
             for seq in row.try_get::<_, Option<Vec<i32>>>(column)?.unwrap_or_default() {
                 if let Some(written) = staged.of(seq) {
                     written.outcome = outcome;
@@ -307,16 +278,11 @@ impl Merge<'_> {
                     written += count;
                 }
                 Err(Failure::Data(words)) => {
-                    self.client
-                        .batch_execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
-                        .await?;
+                    self.client.batch_execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part").await?;
                     match part {
                         [seq] => {
                             if let Some(row) = staged.of(*seq) {
-                                *row = Written {
-                                    outcome: Outcome::Rejected,
-                                    reason: Some(words),
-                                };
+                                *row = Written { outcome: Outcome::Rejected, reason: Some(words) };
                             }
                         }
                         part => {

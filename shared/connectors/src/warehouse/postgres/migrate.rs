@@ -65,10 +65,7 @@ pub(super) async fn apply(
     let steps = schema::diff(table, found.table.as_ref(), &Postgres15(schemas))?;
     let mut statements = Vec::new();
     // CREATE SCHEMA IF NOT EXISTS needs the permission to create even where there is nothing to do.
-    for (exists, name) in [
-        (found.data_schema, &schemas.data),
-        (found.ledger_schema, &schemas.ledger),
-    ] {
+    for (exists, name) in [(found.data_schema, &schemas.data), (found.ledger_schema, &schemas.ledger)] {
         if !exists {
             statements.push(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(name)));
         }
@@ -103,9 +100,9 @@ pub(super) async fn apply(
 /// A duplicate in the database's own catalogue: somebody did the same at the same time, without our lock.
 fn at_once(error: tokio_postgres::Error) -> Failure {
     match error.into() {
-        Failure::Data(words) => Failure::Other(Error::later(format!(
-            "the tables are being changed by somebody: {words}"
-        ))),
+        Failure::Data(words) => {
+            Failure::Other(Error::later(format!("the tables are being changed by somebody: {words}")))
+        }
         failure => failure,
     }
 }
@@ -145,10 +142,8 @@ async fn find(client: &Client, schemas: &Schemas, table: &TableSpec) -> Result<F
     }
     if found.ledger {
         let entity = schemas.entity(&table.name);
-        let newest = format!(
-            "SELECT fingerprint FROM {} WHERE entity = $1 ORDER BY version DESC LIMIT 1",
-            schemas.versions()
-        );
+        let newest =
+            format!("SELECT fingerprint FROM {} WHERE entity = $1 ORDER BY version DESC LIMIT 1", schemas.versions());
         let row = client.query_typed_opt(&newest, &[(&entity, Type::TEXT)]).await?;
         found.fingerprint = row.map(|row| row.try_get(0)).transpose()?;
     }
@@ -175,17 +170,8 @@ async fn existing(client: &Client, target: &str) -> Result<ExistingTable, Failur
     Ok(ExistingTable {
         columns: columns
             .iter()
-            .map(|row| {
-                Ok(ExistingColumn {
-                    name: row.try_get(0)?,
-                    kind: row.try_get(1)?,
-                    required: row.try_get(2)?,
-                })
-            })
+            .map(|row| Ok(ExistingColumn { name: row.try_get(0)?, kind: row.try_get(1)?, required: row.try_get(2)? }))
             .collect::<Result<_, tokio_postgres::Error>>()?,
-        unique: unique
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, tokio_postgres::Error>>()?,
+        unique: unique.iter().map(|row| row.try_get(0)).collect::<Result<_, tokio_postgres::Error>>()?,
     })
 }

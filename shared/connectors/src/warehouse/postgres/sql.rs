@@ -74,20 +74,14 @@ impl LoadSql {
         let target = schemas.table(&table.name);
         let batches = schemas.batches();
         let mut columns: Vec<String> = table.columns.iter().map(|c| quoted(&c.name)).collect();
-        let mut stage: Vec<String> = table
-            .columns
-            .iter()
-            .map(|c| format!("{} {}", quoted(&c.name), stage_type(c.kind)))
-            .collect();
+        let mut stage: Vec<String> =
+            table.columns.iter().map(|c| format!("{} {}", quoted(&c.name), stage_type(c.kind))).collect();
         for (name, kind) in STAGED_META {
             columns.push(quoted(name));
             stage.push(format!("{} {kind}", quoted(name)));
         }
         Self {
-            stage: format!(
-                "CREATE TEMPORARY TABLE ml_connector_stage ({}) ON COMMIT DROP",
-                stage.join(", ")
-            ),
+            stage: format!("CREATE TEMPORARY TABLE ml_connector_stage ({}) ON COMMIT DROP", stage.join(", ")),
             copy: format!("COPY {STAGE} ({}) FROM STDIN (FORMAT binary)", columns.join(", ")),
             merge: merge(table, &target),
             compare: compare(table, &target),
@@ -144,11 +138,7 @@ fn rank(version: &str, stamp: &str, mapping: &str) -> String {
 }
 
 fn rank_of(row: &str) -> String {
-    rank(
-        &format!("{row}._version"),
-        &format!("{row}._source_updated_at"),
-        &format!("{row}._mapping"),
-    )
+    rank(&format!("{row}._version"), &format!("{row}._source_updated_at"), &format!("{row}._mapping"))
 }
 
 /// Writes the staged rows whose `_seq` is in `$6`, or all when that is NULL; each only where it wins (see `judge`).
@@ -161,13 +151,7 @@ fn merge(table: &TableSpec, target: &str) -> String {
     let mut values: Vec<String> = table
         .columns
         .iter()
-        .map(|c| {
-            format!(
-                "s.{}{}",
-                quoted(&c.name),
-                if c.kind == ColumnType::Json { "::jsonb" } else { "" }
-            )
-        })
+        .map(|c| format!("s.{}{}", quoted(&c.name), if c.kind == ColumnType::Json { "::jsonb" } else { "" }))
         .collect();
     let company = table.company.and_then(|i| table.columns.get(i));
     let company = company.map_or("NULL".to_owned(), |c| format!("s.{}::text", quoted(&c.name)));
@@ -190,12 +174,7 @@ fn merge(table: &TableSpec, target: &str) -> String {
         values.push(value.to_owned());
     }
     let is_key = |i: &usize| table.key.contains(i);
-    let data = table
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| !is_key(i))
-        .map(|(_, c)| quoted(&c.name));
+    let data = table.columns.iter().enumerate().filter(|(i, _)| !is_key(i)).map(|(_, c)| quoted(&c.name));
     let always = [
         meta::SOURCE_SYSTEM,
         meta::SOURCE_COMPANY,
@@ -207,16 +186,12 @@ fn merge(table: &TableSpec, target: &str) -> String {
         meta::VERSION,
         meta::MAPPING,
     ];
-    let mut assignments: Vec<String> = data
-        .chain(always.map(str::to_owned))
-        .map(|name| format!("{name} = excluded.{name}"))
-        .collect();
+    let mut assignments: Vec<String> =
+        data.chain(always.map(str::to_owned)).map(|name| format!("{name} = excluded.{name}")).collect();
     let changed = changed("t", "excluded");
     // A touched row keeps these: together they lead to the archived row that brought the content.
     for name in [meta::BATCH_ID, meta::SEQ, meta::LOADED_AT] {
-        assignments.push(format!(
-            "{name} = CASE WHEN {changed} THEN excluded.{name} ELSE t.{name} END"
-        ));
+        assignments.push(format!("{name} = CASE WHEN {changed} THEN excluded.{name} ELSE t.{name} END"));
     }
     // The sub-select sees the row as it was before this statement; it runs only for rows marked deleted.
     format!(
@@ -238,10 +213,7 @@ fn merge(table: &TableSpec, target: &str) -> String {
 }
 
 fn same_key(table: &TableSpec, one: &str, other: &str) -> String {
-    let pairs: Vec<String> = table
-        .key_columns()
-        .map(|c| format!("{one}.{0} = {other}.{0}", quoted(&c.name)))
-        .collect();
+    let pairs: Vec<String> = table.key_columns().map(|c| format!("{one}.{0} = {other}.{0}", quoted(&c.name))).collect();
     pairs.join(" AND ")
 }
 
@@ -258,7 +230,7 @@ fn compare(table: &TableSpec, target: &str) -> String {
          wins, {came} > {there} AS newer FROM {STAGE} AS s LEFT JOIN LATERAL (SELECT true AS is_there, t._version, \
          t._source_updated_at, t._mapping, t._row_hash, t._is_deleted FROM {target} AS t WHERE {same_key} LIMIT 1) AS o ON \
          true) SELECT array_agg(seq) FILTER (WHERE NOT is_new AND changed AND NOT wins), array_agg(seq) FILTER (WHERE \
-         is_new OR (changed AND wins) OR (NOT changed AND newer AND NOT $3::boolean)) FROM compared",
+         is_new OR (changed AND wins) OR (NOT changed AND newer AND $3::boolean)) FROM compared",
         changed = changed("o", "s"),
         there = rank_of("o"),
         same_key = same_key(table, "t", "s"),
@@ -332,11 +304,7 @@ impl Dialect for Postgres15<'_> {
     }
 
     fn change_type(&self, table: &TableSpec, column: &str, kind: &str) -> String {
-        format!(
-            "ALTER TABLE {} ALTER COLUMN {} TYPE {kind}",
-            self.0.table(&table.name),
-            quoted(column)
-        )
+        format!("ALTER TABLE {} ALTER COLUMN {} TYPE {kind}", self.0.table(&table.name), quoted(column))
     }
 }
 
@@ -354,10 +322,7 @@ pub(super) fn step(table: &TableSpec, schemas: &Schemas, step: &Step) -> String 
     let target = schemas.table(&table.name);
     match step {
         Step::Add { column, kind } => {
-            format!(
-                "ALTER TABLE {target} ADD COLUMN IF NOT EXISTS {} {kind}",
-                quoted(column)
-            )
+            format!("ALTER TABLE {target} ADD COLUMN IF NOT EXISTS {} {kind}", quoted(column))
         }
         Step::Widen { column, kind } => format!("ALTER TABLE {target} ALTER COLUMN {} TYPE {kind}", quoted(column)),
         Step::Create => {
@@ -367,11 +332,7 @@ pub(super) fn step(table: &TableSpec, schemas: &Schemas, step: &Step) -> String 
                 // Beyond the key nothing is NOT NULL: what is required is the mapping's to say and may change, and a
                 // deleted record may come with its key alone.
                 let required = if table.key.contains(&i) { " NOT NULL" } else { "" };
-                columns.push(format!(
-                    "{} {}{required}",
-                    quoted(&column.name),
-                    dialect.column_type(column.kind)
-                ));
+                columns.push(format!("{} {}{required}", quoted(&column.name), dialect.column_type(column.kind)));
             }
             for name in meta::COLUMNS {
                 columns.push(format!("{name} {}", dialect.meta_type(name)));
@@ -393,12 +354,7 @@ pub(super) fn comments(table: &TableSpec, schemas: &Schemas) -> String {
     let described = table.columns.iter().map(|c| (c.name.as_str(), c.description.as_str()));
     for (name, description) in described.chain(meta::COLUMNS.map(|name| (name, meta::description(name)))) {
         // Writing to a String cannot fail.
-        let _ = write!(
-            sql,
-            "COMMENT ON COLUMN {target}.{} IS {};",
-            quoted(name),
-            literal(description)
-        );
+        let _ = write!(sql, "COMMENT ON COLUMN {target}.{} IS {};", quoted(name), literal(description));
     }
     sql
 }

@@ -11,8 +11,8 @@ use rusqlite::{Connection, ErrorCode, Row as Found, Statement, ToSql};
 use super::super::incoming::{Incoming, Row};
 use super::super::judge::{Standing, Verdict, judge};
 use super::super::{ledger, meta, quoted};
-use super::failed;
 use super::values::{kept, micros, timestamp};
+use super::{NOW, failed};
 
 /// Loads a batch within the caller's transaction, or returns what the ledger knows of it.
 pub(super) fn load(connection: &Connection, table: &TableSpec, batch: &MappedBatch) -> Result<Vec<Written>> {
@@ -41,10 +41,7 @@ pub(super) fn load(connection: &Connection, table: &TableSpec, batch: &MappedBat
     let mut incoming = Incoming::new(table, batch)?;
     while let Some(row) = incoming.next()? {
         written.push(match row.misfit(table) {
-            Some(reason) => Written {
-                outcome: Outcome::Rejected,
-                reason: Some(reason),
-            },
+            Some(reason) => Written { outcome: Outcome::Rejected, reason: Some(reason) },
             None => loader.write(&row)?,
         });
     }
@@ -62,9 +59,10 @@ pub(super) fn load(connection: &Connection, table: &TableSpec, batch: &MappedBat
     let [polled, inserted, updated, unchanged, superseded, deleted, rejected] = counts;
     connection
         .execute(
-            "UPDATE etl_load_batches SET rows_in = ?3, inserted = ?4, updated = ?5, unchanged = ?6, superseded = ?7, \
-             deleted = ?8, rejected = ?9, outcomes = ?10, rejects = ?11, finished_at = strftime('%Y-%m-%dT%H:%M:%f000Z', \
-             'now') WHERE batch_id = ?1 AND part = ?2",
+            &format!(
+                "UPDATE etl_load_batches SET rows_in = ?3, inserted = ?4, updated = ?5, unchanged = ?6, superseded = ?7, \
+             deleted = ?8, rejected = ?9, outcomes = ?10, rejects = ?11, finished_at = {NOW} WHERE batch_id = ?1 AND part = ?2"
+            ),
             rusqlite::params![
                 id,
                 batch.part,
@@ -109,18 +107,10 @@ impl<'c> Loader<'c> {
     fn new(connection: &'c Connection, table: &'c TableSpec, batch: &'c MappedBatch) -> Result<Self> {
         let target = quoted(&table.name);
         let key: Vec<String> = table.key_columns().map(|c| quoted(&c.name)).collect();
-        let same_key: Vec<String> = key
-            .iter()
-            .enumerate()
-            .map(|(i, k)| format!("{k} = ?{}", i + 1))
-            .collect();
+        let same_key: Vec<String> = key.iter().enumerate().map(|(i, k)| format!("{k} = ?{}", i + 1)).collect();
         let same_key = same_key.join(" AND ");
-        let names: Vec<String> = table
-            .columns
-            .iter()
-            .map(|c| quoted(&c.name))
-            .chain(meta::COLUMNS.map(str::to_owned))
-            .collect();
+        let names: Vec<String> =
+            table.columns.iter().map(|c| quoted(&c.name)).chain(meta::COLUMNS.map(str::to_owned)).collect();
         let places: Vec<String> = (1..=names.len()).map(|i| format!("?{i}")).collect();
         let assignments: Vec<String> = names
             .iter()
@@ -170,10 +160,9 @@ impl<'c> Loader<'c> {
             Ok(outcome) => Ok(outcome.into()),
             // SQLite takes back the statement alone; the transaction goes on.
             Err(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => Ok(Written {
-                    outcome: Outcome::Rejected,
-                    reason: Some(error.to_string()),
-                }),
+                Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+                    Ok(Written { outcome: Outcome::Rejected, reason: Some(error.to_string()) })
+                }
                 _ => Err(failed(error)),
             },
         }
@@ -195,11 +184,7 @@ impl<'c> Loader<'c> {
     }
 
     fn upsert(&mut self, row: &Row<'_, '_>) -> rusqlite::Result<()> {
-        let company = self
-            .table
-            .company
-            .and_then(|i| row.cells.get(i))
-            .filter(|value| !value.is_null());
+        let company = self.table.company.and_then(|i| row.cells.get(i)).filter(|value| !value.is_null());
         let company = company.map(|value| value.to_text());
         let stamp = row.stamp.map(timestamp);
         let hash = row.hash.to_be_bytes();
@@ -222,8 +207,7 @@ impl<'c> Loader<'c> {
             self.upsert.raw_bind_parameter(i + 1, Kept(kept(column.kind, value)))?;
         }
         for (i, value) in meta.into_iter().enumerate() {
-            self.upsert
-                .raw_bind_parameter(self.table.columns.len() + i + 1, value)?;
+            self.upsert.raw_bind_parameter(self.table.columns.len() + i + 1, value)?;
         }
         self.upsert.raw_execute().map(|_| ())
     }
@@ -259,9 +243,7 @@ fn standing(row: &Found<'_>) -> Result<Standing> {
         version: row.get::<_, Option<i64>>(0).map_err(failed)?.unwrap_or(-1),
         stamp: stamp.map(|text| micros(&text).ok_or_else(damaged)).transpose()?,
         mapping: row.get::<_, Option<i64>>(2).map_err(failed)?.unwrap_or(-1),
-        hash: hash
-            .and_then(|bytes| bytes.try_into().ok())
-            .map_or(0, u128::from_be_bytes),
+        hash: hash.and_then(|bytes| bytes.try_into().ok()).map_or(0, u128::from_be_bytes),
         deleted: row.get::<_, Option<bool>>(4).map_err(failed)?.unwrap_or(false),
     })
 }

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 
 use super::super::schema::{self, Dialect, ExistingColumn, ExistingTable, Fit, Step};
 use super::super::{meta, quoted, quoted_list};
-use super::failed;
 use super::values::storage;
+use super::{NOW, failed};
 
 /// The ledger, the history of the tables' shapes, and what SQLite cannot say of a column itself.
 const LEDGER: &str = "
@@ -66,11 +66,7 @@ impl Dialect for Declared {
     }
 
     fn change_type(&self, table: &TableSpec, _: &str, _: &str) -> String {
-        format!(
-            "ALTER TABLE {} RENAME TO {}",
-            quoted(&table.name),
-            quoted(&format!("{}_old", table.name))
-        )
+        format!("ALTER TABLE {} RENAME TO {}", quoted(&table.name), quoted(&format!("{}_old", table.name)))
     }
 }
 
@@ -97,21 +93,17 @@ pub(super) fn apply(connection: &Connection, table: &TableSpec, fingerprint: &st
                    name) DO UPDATE SET kind = excluded.kind, description = excluded.description";
     for column in &table.columns {
         // A column that holds more than is wanted stays as it is.
-        let kept = existing
-            .as_ref()
-            .and_then(|e| e.columns.iter().find(|c| c.name == column.name));
+        let kept = existing.as_ref().and_then(|e| e.columns.iter().find(|c| c.name == column.name));
         let is_kept = kept.is_some_and(|kept| Declared.fit(&kept.kind, column.kind) == Fit::Holds);
-        let kind = kept
-            .filter(|_| is_kept)
-            .map_or_else(|| column.kind.to_string(), |kept| kept.kind.clone());
-        connection
-            .execute(declare, (&table.name, &column.name, &kind, &column.description))
-            .map_err(failed)?;
+        let kind = kept.filter(|_| is_kept).map_or_else(|| column.kind.to_string(), |kept| kept.kind.clone());
+        connection.execute(declare, (&table.name, &column.name, &kind, &column.description)).map_err(failed)?;
     }
     connection
         .execute(
-            "INSERT INTO etl_schema_versions (entity, version, fingerprint, applied_at) SELECT ?1, COALESCE(max(version), \
-             0) + 1, ?2, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now') FROM etl_schema_versions WHERE entity = ?1",
+            &format!(
+                "INSERT INTO etl_schema_versions (entity, version, fingerprint, applied_at) SELECT ?1, COALESCE(max(version), \
+             0) + 1, ?2, {NOW} FROM etl_schema_versions WHERE entity = ?1"
+            ),
             (&table.name, fingerprint),
         )
         .map_err(failed)?;
@@ -127,11 +119,9 @@ fn sql(table: &TableSpec, step: &Step) -> Option<String> {
     match step {
         // Only the declaration changes; text has no length here.
         Step::Widen { .. } => None,
-        Step::Add { column, .. } => Some(format!(
-            "ALTER TABLE {target} ADD COLUMN {} {}",
-            quoted(column),
-            storage_of(column)
-        )),
+        Step::Add { column, .. } => {
+            Some(format!("ALTER TABLE {target} ADD COLUMN {} {}", quoted(column), storage_of(column)))
+        }
         Step::Create => {
             let mut columns = Vec::new();
             for (i, column) in table.columns.iter().enumerate() {
@@ -140,10 +130,7 @@ fn sql(table: &TableSpec, step: &Step) -> Option<String> {
             }
             columns.extend(meta::COLUMNS.map(|name| format!("{name} {}", Declared.meta_type(name))));
             let key = quoted_list(table.key_columns().map(|c| c.name.as_str()));
-            Some(format!(
-                "CREATE TABLE {target} ({}, PRIMARY KEY ({key})) STRICT",
-                columns.join(", ")
-            ))
+            Some(format!("CREATE TABLE {target} ({}, PRIMARY KEY ({key})) STRICT", columns.join(", ")))
         }
     }
 }
@@ -162,27 +149,18 @@ fn existing(connection: &Connection, table: &TableSpec) -> Result<Option<Existin
         .map_err(failed)?;
     let columns: Vec<ExistingColumn> = columns
         .query_map((&table.name,), |row| {
-            Ok(ExistingColumn {
-                name: row.get(0)?,
-                kind: row.get(1)?,
-                required: row.get(2)?,
-            })
+            Ok(ExistingColumn { name: row.get(0)?, kind: row.get(1)?, required: row.get(2)? })
         })
         .map_err(failed)?
         .collect::<Result<_, _>>()
         .map_err(failed)?;
     if columns.is_empty() {
         // What `etl_columns` says of a table that somebody dropped or renamed is no longer true.
-        connection
-            .execute("DELETE FROM etl_columns WHERE entity = ?1", (&table.name,))
-            .map_err(failed)?;
+        connection.execute("DELETE FROM etl_columns WHERE entity = ?1", (&table.name,)).map_err(failed)?;
         return Ok(None);
     }
     let mut unique = Vec::new();
-    for index in text(
-        "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND partial = 0",
-        &table.name,
-    )? {
+    for index in text("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND partial = 0", &table.name)? {
         unique.push(text("SELECT COALESCE(name, '') FROM pragma_index_info(?1)", &index)?);
     }
     // A lone integer key is the row's own number and has no index.

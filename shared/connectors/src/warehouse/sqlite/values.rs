@@ -40,10 +40,8 @@ pub(super) fn kept<'v>(kind: ColumnType, value: &'v Value<'_>) -> ToSqlOutput<'v
 
 /// RFC 3339 in UTC with six digits behind the second, so that texts sort as the times do.
 pub(super) fn timestamp(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros).map_or_else(
-        || micros.to_string(),
-        |t| t.to_rfc3339_opts(SecondsFormat::Micros, true),
-    )
+    DateTime::from_timestamp_micros(micros)
+        .map_or_else(|| micros.to_string(), |t| t.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 /// The microseconds of such a text.
@@ -57,14 +55,7 @@ mod tests {
 
     #[test]
     fn timestamps_have_one_width_and_read_back() {
-        for micros in [
-            0,
-            -1,
-            1_000_000,
-            946_684_800_000_001,
-            -62_135_596_800_000_000,
-            253_402_300_799_999_999,
-        ] {
+        for micros in [0, -1, 1_000_000, 946_684_800_000_001, -62_135_596_800_000_000, 253_402_300_799_999_999] {
             let text = timestamp(micros);
             assert_eq!(text.len(), 27, "{text}");
             assert_eq!(self::micros(&text), Some(micros), "{text}");

@@ -25,6 +25,7 @@ for_every_warehouse!(
     the_same_batch_from_two_writers_is_written_once,
     totals_are_exact,
     what_a_full_read_did_not_find_is_marked_deleted,
+    records_that_a_later_read_brought_are_named,
     a_key_of_several_columns_is_one_key,
     another_number_of_rows_under_a_known_id_stops,
     a_batch_of_another_shape_stops,
@@ -33,11 +34,7 @@ for_every_warehouse!(
 
 async fn a_batch_that_comes_twice_is_written_once(harness: &dyn Harness) {
     let (destination, table) = (harness.destination(), table("t"));
-    let rows = [
-        row("1", "a", "1.50"),
-        row("2", "b", "999999999999999.99"),
-        row("3", "c", "-0.01"),
-    ];
+    let rows = [row("1", "a", "1.50"), row("2", "b", "999999999999999.99"), row("3", "c", "-0.01")];
     let first = batch(&table, "run", 1, &rows);
     let written = destination.write(&table, &first).await.unwrap();
     assert_eq!(outcomes(&written), [Inserted, Rejected, Inserted]);
@@ -48,31 +45,15 @@ async fn a_batch_that_comes_twice_is_written_once(harness: &dyn Harness) {
     assert_eq!(harness.ledger().await, [[3, 2, 0, 0, 0, 0, 1]]);
     let mut part = first.clone();
     part.part = 1;
-    assert_eq!(
-        outcomes(&destination.write(&table, &part).await.unwrap()),
-        [Unchanged, Rejected, Unchanged]
-    );
+    assert_eq!(outcomes(&destination.write(&table, &part).await.unwrap()), [Unchanged, Rejected, Unchanged]);
 }
 
 async fn an_older_read_never_overwrites_a_newer_one(harness: &dyn Harness) {
     let (destination, table) = (harness.destination(), table("t"));
-    let newer = batch(
-        &table,
-        "b",
-        2,
-        &[row("1", "new", "2").stamped(Some(5)), row("2", "same", "1")],
-    );
+    let newer = batch(&table, "b", 2, &[row("1", "new", "2").stamped(Some(5)), row("2", "same", "1")]);
     destination.write(&table, &newer).await.unwrap();
-    let older = batch(
-        &table,
-        "a",
-        1,
-        &[
-            row("1", "old", "1").stamped(Some(9)),
-            row("2", "same", "1"),
-            row("3", "first", "1"),
-        ],
-    );
+    let older =
+        batch(&table, "a", 1, &[row("1", "old", "1").stamped(Some(9)), row("2", "same", "1"), row("3", "first", "1")]);
     let written = destination.write(&table, &older).await.unwrap();
     assert_eq!(outcomes(&written), [Superseded, Unchanged, Inserted]);
     let rows = harness.rows(&table).await;
@@ -104,38 +85,18 @@ async fn unchanged_records_are_touched_only_when_asked(harness: &dyn Harness) {
     destination.write(&table, &batch(&table, "a", 1, &same)).await.unwrap();
     let before = harness.rows(&table).await;
     let untouched = batch(&table, "b", 2, &same);
-    assert_eq!(
-        outcomes(&destination.write(&table, &untouched).await.unwrap()),
-        [Unchanged, Unchanged]
-    );
+    assert_eq!(outcomes(&destination.write(&table, &untouched).await.unwrap()), [Unchanged, Unchanged]);
     assert_eq!(harness.rows(&table).await, before);
 
-    let mut touched = batch(
-        &table,
-        "c",
-        3,
-        &[row("1", "a", "1").stamped(Some(77)), row("2", "changed", "1")],
-    );
+    let mut touched = batch(&table, "c", 3, &[row("1", "a", "1").stamped(Some(77)), row("2", "changed", "1")]);
     touched.touch = true;
     touched.mapping = 4;
-    assert_eq!(
-        outcomes(&destination.write(&table, &touched).await.unwrap()),
-        [Unchanged, Updated]
-    );
+    assert_eq!(outcomes(&destination.write(&table, &touched).await.unwrap()), [Unchanged, Updated]);
     let after = harness.rows(&table).await;
     assert_eq!(after["1"][meta::VERSION].as_deref(), Some("3"));
     assert_eq!(after["1"][meta::MAPPING].as_deref(), Some("4"));
-    assert_eq!(
-        after["1"][meta::SOURCE_UPDATED_AT].as_deref(),
-        Some("1970-01-01T00:00:00.000077Z")
-    );
-    for column in [
-        meta::BATCH_ID,
-        meta::SEQ,
-        meta::LOADED_AT,
-        meta::FIRST_LOADED_AT,
-        "name",
-    ] {
+    assert_eq!(after["1"][meta::SOURCE_UPDATED_AT].as_deref(), Some("1970-01-01T00:00:00.000077Z"));
+    for column in [meta::BATCH_ID, meta::SEQ, meta::LOADED_AT, meta::FIRST_LOADED_AT, "name"] {
         assert_eq!(after["1"][column], before["1"][column], "{column}");
     }
     assert_ne!(after["2"][meta::BATCH_ID], before["2"][meta::BATCH_ID]);
@@ -143,21 +104,13 @@ async fn unchanged_records_are_touched_only_when_asked(harness: &dyn Harness) {
 
     // The version that the touch gave now holds off what was read in between.
     let between = batch(&table, "b2", 2, &[row("1", "between", "1")]);
-    assert_eq!(
-        outcomes(&destination.write(&table, &between).await.unwrap()),
-        [Superseded]
-    );
+    assert_eq!(outcomes(&destination.write(&table, &between).await.unwrap()), [Superseded]);
 }
 
 async fn deleted_records_stay_as_marked_rows(harness: &dyn Harness) {
     let (destination, table) = (harness.destination(), table("t"));
     let write = async |run: &str, version, row| {
-        outcomes(
-            &destination
-                .write(&table, &batch(&table, run, version, &[row]))
-                .await
-                .unwrap(),
-        )[0]
+        outcomes(&destination.write(&table, &batch(&table, run, version, &[row])).await.unwrap())[0]
     };
     assert_eq!(write("a", 1, row("1", "a", "1")).await, Inserted);
     assert_eq!(write("b", 2, row("1", "a", "1").deleted()).await, Deleted);
@@ -175,9 +128,7 @@ async fn deleted_records_stay_as_marked_rows(harness: &dyn Harness) {
     assert_eq!(write("g", 5, row("2", "b", "1")).await, Superseded);
     // Gone with nothing but its key.
     let nothing = row("3", "c", "1").deleted();
-    let nothing = (0..10)
-        .filter(|i| *i != 1)
-        .fold(nothing, |row, i| row.with(i, Value::Null));
+    let nothing = (0..10).filter(|i| *i != 1).fold(nothing, |row, i| row.with(i, Value::Null));
     assert_eq!(write("h", 7, nothing).await, Deleted);
 }
 
@@ -185,33 +136,22 @@ async fn bad_rows_are_refused_alone_with_the_databases_words(harness: &dyn Harne
     let (destination, mut table) = (harness.destination(), table("t"));
     table.columns[9] = column("extra", "text");
     destination.prepare(&table).await.unwrap();
-    harness
-        .run("CREATE UNIQUE INDEX one_amount ON {schema}t (amount)")
-        .await;
-    let mut rows: Vec<_> = (0..40)
-        .map(|i| row(&format!("{i:02}"), "x", &format!("{i}")).with(9, text("x")))
-        .collect();
+    harness.run("CREATE UNIQUE INDEX one_amount ON {schema}t (amount)").await;
+    let mut rows: Vec<_> = (0..40).map(|i| row(&format!("{i:02}"), "x", &format!("{i}")).with(9, text("x"))).collect();
     for (bad, same) in [(0, 1), (17, 16), (38, 37), (39, 37)] {
         rows[bad] = rows[bad].clone().with(4, decimal(&same.to_string(), 2));
     }
     rows[20] = rows[20].clone().with(3, text("not a number"));
     let batch = batch(&table, "a", 1, &rows);
     let written = destination.write(&table, &batch).await.unwrap();
-    let rejected: Vec<_> = written
-        .iter()
-        .enumerate()
-        .filter(|(_, w)| w.outcome == Rejected)
-        .collect();
+    let rejected: Vec<_> = written.iter().enumerate().filter(|(_, w)| w.outcome == Rejected).collect();
     // Of two rows that collide one is refused, whichever came second.
     assert_eq!(rejected.len(), 5, "{rejected:?}");
     assert_eq!(written.iter().filter(|w| w.outcome == Inserted).count(), 35);
     for (i, written) in rejected {
         let reason = written.reason.clone().unwrap();
         let expected = if i == 20 { "declared integer" } else { "amount" };
-        assert!(
-            reason.to_lowercase().contains(expected) || reason.contains("one_amount"),
-            "{reason}"
-        );
+        assert!(reason.to_lowercase().contains(expected) || reason.contains("one_amount"), "{reason}");
     }
     assert_eq!(harness.rows(&table).await.len(), 35);
     assert_eq!(harness.ledger().await, [[40, 35, 0, 0, 0, 0, 5]]);
@@ -233,10 +173,7 @@ async fn values_that_do_not_fit_are_refused_before_they_are_sent(harness: &dyn H
     ];
     let written = destination.write(&table, &batch(&table, "a", 1, &rows)).await.unwrap();
     assert_eq!(outcomes(&written)[0], Inserted);
-    assert!(
-        written[1..].iter().all(|w| w.outcome == Rejected && w.reason.is_some()),
-        "{written:?}"
-    );
+    assert!(written[1..].iter().all(|w| w.outcome == Rejected && w.reason.is_some()), "{written:?}");
     assert_eq!(harness.rows(&table).await.len(), 1);
 }
 
@@ -263,9 +200,7 @@ async fn every_type_comes_back_as_it_went_in(harness: &dyn Harness) {
         .with(8, Value::Timestamp(253_402_300_799_999_999))
         .with(9, Value::Json(r#"{"k": "v"}"#.into()))
         .stamped(None);
-    let nulls = (2..10)
-        .fold(row("nulls", "", "0"), |row, i| row.with(i, Value::Null))
-        .with(0, Value::Null);
+    let nulls = (2..10).fold(row("nulls", "", "0"), |row, i| row.with(i, Value::Null)).with(0, Value::Null);
     let rows = [low, high, nulls, base.with(1, text("zero")).with(4, decimal("0", 0))];
     let written = destination.write(&table, &batch(&table, "a", 1, &rows)).await.unwrap();
     assert_eq!(outcomes(&written), [Inserted; 4], "{written:?}");
@@ -290,9 +225,7 @@ async fn every_type_comes_back_as_it_went_in(harness: &dyn Harness) {
     assert_eq!(found["high"][meta::SOURCE_UPDATED_AT], None);
     expect("zero", "amount", "0");
     expect("zero", "exact", "0.5000000000");
-    for column in [
-        "company", "name", "lines", "amount", "exact", "is_open", "due", "paid_at", "extra",
-    ] {
+    for column in ["company", "name", "lines", "amount", "exact", "is_open", "due", "paid_at", "extra"] {
         assert_eq!(found["nulls"][column], None, "{column}");
     }
     assert_eq!(found["nulls"][meta::SOURCE_COMPANY], None);
@@ -303,11 +236,7 @@ async fn every_type_comes_back_as_it_went_in(harness: &dyn Harness) {
     expect("low", meta::LOADED_AT, "2026-09-21T14:13:20.000000Z");
     expect("low", meta::ROW_HASH, &format!("{:032x}", rows[0].hash()));
     let id = batch(&table, "a", 1, &[]).id.as_bytes();
-    expect(
-        "low",
-        meta::BATCH_ID,
-        &id.iter().map(|b| format!("{b:02x}")).collect::<String>(),
-    );
+    expect("low", meta::BATCH_ID, &id.iter().map(|b| format!("{b:02x}")).collect::<String>());
 }
 
 async fn text_of_every_script_and_keys_with_quotes_are_kept(harness: &dyn Harness) {
@@ -348,11 +277,7 @@ async fn five_thousand_rows_are_one_batch(harness: &dyn Harness) {
     rows.reverse();
     let second = destination.write(&table, &batch(&table, "b", 2, &rows)).await.unwrap();
     for (i, written) in second.iter().enumerate() {
-        assert_eq!(
-            written.outcome,
-            if (4_999 - i) % 10 == 0 { Updated } else { Unchanged },
-            "{i}"
-        );
+        assert_eq!(written.outcome, if (4_999 - i) % 10 == 0 { Updated } else { Unchanged }, "{i}");
     }
     assert_eq!(harness.rows(&table).await.len(), 5_000);
 }
@@ -395,12 +320,7 @@ async fn two_writers_at_once_end_in_the_newest_state(harness: &dyn Harness) {
 async fn the_same_batch_from_two_writers_is_written_once(harness: &dyn Harness) {
     let table = table("t");
     let (one, two) = (harness.another(), harness.another());
-    let same = batch(
-        &table,
-        "a",
-        1,
-        &(0..500).map(|i| row(&format!("{i}"), "n", "1")).collect::<Vec<_>>(),
-    );
+    let same = batch(&table, "a", 1, &(0..500).map(|i| row(&format!("{i}"), "n", "1")).collect::<Vec<_>>());
     let (first, second) = tokio::join!(one.write(&table, &same), two.write(&table, &same));
     assert_eq!(first.unwrap(), second.unwrap());
     assert_eq!(harness.ledger().await, [[500, 500, 0, 0, 0, 0, 0]]);
@@ -440,29 +360,38 @@ async fn what_a_full_read_did_not_find_is_marked_deleted(harness: &dyn Harness) 
     let held = ["3".to_owned()];
     let before = Version(10);
     assert_eq!(destination.count_stale(&table, &sync(), before, &[]).await.unwrap(), 3);
-    assert_eq!(
-        destination.count_stale(&table, &sync(), before, &held).await.unwrap(),
-        2
-    );
+    assert_eq!(destination.count_stale(&table, &sync(), before, &held).await.unwrap(), 2);
     let mut other = table.clone();
     other.source_system = "another".into();
     assert_eq!(destination.count_stale(&other, &sync(), before, &[]).await.unwrap(), 0);
-    let mut gone = destination.delete_stale(&table, &sync(), before, &held).await.unwrap();
-    gone.sort();
-    assert_eq!(gone, ["2", "4"]);
-    assert_eq!(
-        destination.delete_stale(&table, &sync(), before, &held).await.unwrap(),
-        [""; 0]
-    );
+    // Who asks again, because the first answer was lost, gets the same answer.
+    for _ in 0..2 {
+        let mut gone = destination.delete_stale(&table, &sync(), before, &held).await.unwrap();
+        gone.sort();
+        assert_eq!(gone, ["2", "4"]);
+    }
+    assert_eq!(harness.ledger().await[2], [2, 0, 0, 0, 0, 2, 0]);
+    assert_eq!(harness.rows(&table).await["2"][meta::VERSION].as_deref(), Some("10"));
+    assert_eq!(destination.delete_stale(&table, &sync(), Version(11), &[]).await.unwrap().len(), 2);
     let found = harness.rows(&table).await;
     assert_eq!(found["2"][meta::IS_DELETED].as_deref(), Some("true"));
-    assert_eq!(found["2"][meta::VERSION].as_deref(), Some("10"));
-    assert_eq!(found["3"][meta::IS_DELETED].as_deref(), Some("false"));
+    assert_eq!(found["3"][meta::VERSION].as_deref(), Some("11"));
     // An older read does not bring it back, a newer one does.
     let late = batch(&table, "c", 9, &[row("2", "n", "1")]);
     assert_eq!(outcomes(&destination.write(&table, &late).await.unwrap()), [Superseded]);
-    let back = batch(&table, "d", 11, &[row("2", "n", "1")]);
+    let back = batch(&table, "d", 12, &[row("2", "n", "1")]);
     assert_eq!(outcomes(&destination.write(&table, &back).await.unwrap()), [Updated]);
+}
+
+async fn records_that_a_later_read_brought_are_named(harness: &dyn Harness) {
+    let (destination, table) = (harness.destination(), table("t"));
+    let newer = batch(&table, "a", 5, &[row("1", "n", "1"), row("2", "n", "1")]);
+    destination.write(&table, &newer).await.unwrap();
+    destination.write(&table, &batch(&table, "b", 3, &[row("3", "n", "1")])).await.unwrap();
+    let keys = ["2", "3", "nobody"].map(str::to_owned);
+    assert_eq!(destination.newer_among(&table, &sync(), &keys, Version(4)).await.unwrap(), ["2"]);
+    assert_eq!(destination.newer_among(&table, &sync(), &keys, Version(5)).await.unwrap(), [""; 0]);
+    assert_eq!(destination.newer_among(&table, &sync(), &[], Version(0)).await.unwrap(), [""; 0]);
 }
 
 async fn a_key_of_several_columns_is_one_key(harness: &dyn Harness) {
@@ -481,10 +410,7 @@ async fn a_key_of_several_columns_is_one_key(harness: &dyn Harness) {
     let first = destination.write(&table, &batch(&table, "a", 1, &rows)).await.unwrap();
     assert_eq!(outcomes(&first), [Inserted; 5]);
     let changed: Vec<_> = rows.iter().map(|row| row.clone().with(2, text("changed"))).collect();
-    let second = destination
-        .write(&table, &batch(&table, "b", 2, &changed))
-        .await
-        .unwrap();
+    let second = destination.write(&table, &batch(&table, "b", 2, &changed)).await.unwrap();
     assert_eq!(outcomes(&second), [Updated; 5]);
     let third = destination.write(&table, &batch(&table, "c", 1, &rows)).await.unwrap();
     assert_eq!(outcomes(&third), [Superseded; 5]);
@@ -493,18 +419,12 @@ async fn a_key_of_several_columns_is_one_key(harness: &dyn Harness) {
 
 async fn another_number_of_rows_under_a_known_id_stops(harness: &dyn Harness) {
     let (destination, table) = (harness.destination(), table("t"));
-    destination
-        .write(&table, &batch(&table, "a", 1, &[row("1", "n", "1")]))
-        .await
-        .unwrap();
+    destination.write(&table, &batch(&table, "a", 1, &[row("1", "n", "1")])).await.unwrap();
     let other = batch(&table, "a", 1, &[row("1", "n", "1"), row("2", "n", "1")]);
     let error = destination.write(&table, &other).await.unwrap_err();
     assert!(error.to_string().contains("another number of rows"), "{error}");
     // The connection is fit for use afterwards.
-    destination
-        .write(&table, &batch(&table, "b", 1, &[row("1", "n", "1")]))
-        .await
-        .unwrap();
+    destination.write(&table, &batch(&table, "b", 1, &[row("1", "n", "1")])).await.unwrap();
 }
 
 async fn a_batch_of_another_shape_stops(harness: &dyn Harness) {
@@ -522,10 +442,7 @@ async fn after_run_and_check_can_be_repeated(harness: &dyn Harness) {
     let findings = destination.check(&[&table]).await;
     assert!(findings.iter().all(|f| f.ok), "{findings:?}");
     assert!(findings.iter().any(|f| f.detail == "would be created"), "{findings:?}");
-    destination
-        .write(&table, &batch(&table, "a", 1, &[row("1", "n", "1")]))
-        .await
-        .unwrap();
+    destination.write(&table, &batch(&table, "a", 1, &[row("1", "n", "1")])).await.unwrap();
     destination.after_run(&table, &sync()).await.unwrap();
     destination.after_run(&table, &sync()).await.unwrap();
     let findings = destination.check(&[&table]).await;

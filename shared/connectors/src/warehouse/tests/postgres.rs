@@ -32,19 +32,47 @@ impl PostgresServer {
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
         tokio::spawn(connection);
         // Names longer than 63 bytes are refused.
-        let schema = format!(
-            "t_{:08x}_{}",
-            xxhash_rust::xxh3::xxh3_64(test.as_bytes()) as u32,
-            std::process::id()
-        );
+        let schema = format!("t_{:08x}_{}", xxhash_rust::xxh3::xxh3_64(test.as_bytes()) as u32, std::process::id());
         let settings = settings(&url, &schema);
-        let server = Self {
-            destination: Postgres::open(&settings, None).unwrap(),
-            settings,
-            client,
-        };
+        let server = Self { destination: Postgres::open(&settings, None).unwrap(), settings, client };
         server.clean_up().await;
         Some(server)
+    }
+
+    pub fn settings(&self) -> &PostgresSettings {
+        &self.settings
+    }
+
+    /// The settings with another user.
+    pub fn settings_as(&self, user: &str) -> PostgresSettings {
+        let (_, rest) = self.settings.url.split_once('@').unwrap();
+        PostgresSettings { url: format!("postgresql://{user}@{rest}"), ..self.settings.clone() }
+    }
+
+    /// Ends the sessions of this test that meet a condition on `pg_stat_activity`, as an administrator would.
+    pub async fn end_sessions(&self, condition: &str) {
+        let entity = format!("%{}%", self.settings.schema);
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {condition} AND (query LIKE $1 OR query \
+             = 'COMMIT') AND pid <> pg_backend_pid()"
+        );
+        // Within a transaction the server goes on showing what it showed first.
+        self.client.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+        self.client.query(&sql, &[&entity]).await.unwrap();
+    }
+
+    /// The comment on a column.
+    pub async fn comment(&self, table: &str, column: &str) -> Option<String> {
+        let sql = "SELECT col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = $1::text::regclass AND \
+                   attname = $2::text";
+        let target = format!("{}.{}", self.settings.schema, table);
+        self.client.query_one(sql, &[&target, &column]).await.unwrap().get(0)
+    }
+
+    /// How many shapes the history of tables has.
+    pub async fn versions(&self) -> i64 {
+        let sql = format!("SELECT count(*) FROM {}.schema_versions", self.settings.ledger_schema);
+        self.client.query_one(&sql, &[]).await.unwrap().get(0)
     }
 
     pub async fn clean_up(&self) {
@@ -82,32 +110,18 @@ impl Harness for PostgresServer {
             let is_stamp = declared == Some(ColumnType::Timestamp) || name.ends_with("_at");
             let name = quoted(name);
             if is_stamp {
-                write!(
-                    select,
-                    ", to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-                )
-                .unwrap();
+                write!(select, ", to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')").unwrap();
             } else if [meta::ROW_HASH, meta::BATCH_ID].contains(&name.trim_matches('"')) {
                 write!(select, ", translate({name}::text, '\\x-', '')").unwrap();
             } else {
                 write!(select, ", {name}::text").unwrap();
             }
         }
-        let rows = self
-            .client
-            .query(&format!("{select} FROM {target}"), &[])
-            .await
-            .unwrap();
+        let rows = self.client.query(&format!("{select} FROM {target}"), &[]).await.unwrap();
         let texts = |row: &tokio_postgres::Row| {
-            names
-                .iter()
-                .enumerate()
-                .map(|(i, name)| (name.clone(), row.get(i + 1)))
-                .collect::<Texts>()
+            names.iter().enumerate().map(|(i, name)| (name.clone(), row.get(i + 1))).collect::<Texts>()
         };
-        rows.iter()
-            .map(|row| (row.get::<_, Option<String>>(0).unwrap_or_default(), texts(row)))
-            .collect()
+        rows.iter().map(|row| (row.get::<_, Option<String>>(0).unwrap_or_default(), texts(row))).collect()
     }
 
     async fn run(&self, sql: &str) {
@@ -117,8 +131,8 @@ impl Harness for PostgresServer {
 
     async fn ledger(&self) -> Vec<[i64; 7]> {
         let sql = format!(
-            "SELECT rows_in::bigint, inserted::bigint, updated::bigint, unchanged::bigint, superseded::bigint, \
-             deleted::bigint, rejected::bigint FROM {}.load_batches ORDER BY finished_at",
+            "SELECT rows_in::bigint, coalesce(inserted, 0)::bigint, coalesce(updated, 0)::bigint, coalesce(unchanged, \
+             0)::bigint, coalesce(superseded, 0)::bigint, deleted::bigint, coalesce(rejected, 0)::bigint FROM {}.load_batches ORDER BY finished_at",
             self.settings.ledger_schema
         );
         let rows = self.client.query(&sql, &[]).await.unwrap();

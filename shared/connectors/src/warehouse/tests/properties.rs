@@ -88,11 +88,7 @@ impl Model {
 async fn follows_the_rules(harness: &dyn Harness, name: &str, batches: &[Drawn]) -> TestCaseResult {
     let (table, mut model) = (table(name), Model::default());
     for (i, drawn) in batches.iter().enumerate() {
-        let written = harness
-            .destination()
-            .write(&table, &drawn.batch(&table, &format!("{name}-{i}")))
-            .await
-            .unwrap();
+        let written = harness.destination().write(&table, &drawn.batch(&table, &format!("{name}-{i}"))).await.unwrap();
         prop_assert_eq!(outcomes(&written), model.write(drawn), "batch {}", i);
     }
     if batches.is_empty() {
@@ -118,30 +114,16 @@ async fn ends_in_the_newest(
     deliveries: &[prop::sample::Index],
 ) -> TestCaseResult {
     let table = table(name);
-    let numbered: Vec<Drawn> = batches
-        .iter()
-        .enumerate()
-        .map(|(i, drawn)| Drawn {
-            version: i as i64,
-            ..drawn.clone()
-        })
-        .collect();
-    let order = deliveries
-        .iter()
-        .map(|index| index.index(numbered.len()))
-        .chain(0..numbered.len());
+    let numbered: Vec<Drawn> =
+        batches.iter().enumerate().map(|(i, drawn)| Drawn { version: i as i64, ..drawn.clone() }).collect();
+    let order = deliveries.iter().map(|index| index.index(numbered.len())).chain(0..numbered.len());
     for i in order {
         let batch = numbered[i].batch(&table, &format!("{name}-{i}"));
         harness.destination().write(&table, &batch).await.unwrap();
     }
     let mut newest = BTreeMap::new();
     for drawn in &numbered {
-        newest.extend(
-            drawn
-                .rows
-                .iter()
-                .map(|(key, (content, _, deleted))| (key.to_string(), (*content, *deleted))),
-        );
+        newest.extend(drawn.rows.iter().map(|(key, (content, _, deleted))| (key.to_string(), (*content, *deleted))));
     }
     let rows = harness.rows(&table).await;
     prop_assert_eq!(rows.len(), newest.len());
@@ -153,18 +135,10 @@ async fn ends_in_the_newest(
 }
 
 fn run(harness: &dyn Harness, runtime: &tokio::runtime::Runtime, cases: u32) {
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 200,
-        ..Config::default()
-    };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let sequences = prop::collection::vec(drawn(any::<bool>()), 0..8);
     let outcome = TestRunner::new(config.clone()).run(&sequences, |batches| {
-        let name = format!(
-            "rules_{:x}",
-            xxhash_rust::xxh3::xxh3_64(format!("{batches:?}").as_bytes())
-        );
+        let name = format!("rules_{:x}", xxhash_rust::xxh3::xxh3_64(format!("{batches:?}").as_bytes()));
         runtime.block_on(follows_the_rules(harness, &name, &batches))
     });
     outcome.unwrap();
@@ -180,19 +154,13 @@ fn run(harness: &dyn Harness, runtime: &tokio::runtime::Runtime, cases: u32) {
 
 #[test]
 fn any_sequence_follows_the_rules_on_sqlite() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     run(&SqliteFile::new(), &runtime, 60);
 }
 
 #[test]
 fn any_sequence_follows_the_rules_on_postgres() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     if let Some(server) = runtime.block_on(PostgresServer::new("properties")) {
         run(&server, &runtime, 60);
         runtime.block_on(server.clean_up());

@@ -113,10 +113,7 @@ pub(super) fn at() -> DateTime<Utc> {
 
 /// A batch of these rows; `epoch` is the version and, with `run`, the batch's identity.
 pub(super) fn batch(table: &TableSpec, run: &str, version: i64, rows: &[Sample]) -> MappedBatch {
-    let columns: Vec<&str> = meta::COLUMNS
-        .into_iter()
-        .chain(table.columns.iter().map(|c| c.name.as_str()))
-        .collect();
+    let columns: Vec<&str> = meta::COLUMNS.into_iter().chain(table.columns.iter().map(|c| c.name.as_str())).collect();
     let mut writer = RowsWriter::new(&columns);
     for (i, row) in rows.iter().enumerate() {
         let key: Vec<_> = table.key.iter().map(|k| row.cells[*k].to_text().into_owned()).collect();
@@ -133,10 +130,7 @@ pub(super) fn batch(table: &TableSpec, run: &str, version: i64, rows: &[Sample])
         writer.push(&cells);
     }
     MappedBatch {
-        id: BatchId {
-            run: RunId::new(run),
-            seq: 0,
-        },
+        id: BatchId { run: RunId::new(run), seq: 0 },
         part: 0,
         sync: sync(),
         version: Version(version),

@@ -16,10 +16,7 @@ for_every_warehouse!(
 
 async fn a_table_grows_by_columns_and_never_shrinks(harness: &dyn Harness) {
     let (destination, small) = (harness.destination(), table("t"));
-    destination
-        .write(&small, &batch(&small, "a", 1, &[row("1", "n", "1")]))
-        .await
-        .unwrap();
+    destination.write(&small, &batch(&small, "a", 1, &[row("1", "n", "1")])).await.unwrap();
     let mut large = small.clone();
     large.columns.push(column("note", "text(10)"));
     large.columns.push(column("rate", "decimal(9,4)"));
@@ -28,18 +25,11 @@ async fn a_table_grows_by_columns_and_never_shrinks(harness: &dyn Harness) {
         row.cells.extend([text("hello"), decimal("1.25", 4)]);
         row
     };
-    let written = destination
-        .write(&large, &batch(&large, "b", 2, &[with_note("1"), with_note("2")]))
-        .await
-        .unwrap();
+    let written = destination.write(&large, &batch(&large, "b", 2, &[with_note("1"), with_note("2")])).await.unwrap();
     assert_eq!(outcomes(&written), [Updated, Inserted]);
     assert_eq!(harness.rows(&large).await["1"]["note"].as_deref(), Some("hello"));
     // An older blueprint goes on beside the newer one, and what it does not know stays.
-    let written = harness
-        .another()
-        .write(&small, &batch(&small, "c", 3, &[row("1", "n2", "1")]))
-        .await
-        .unwrap();
+    let written = harness.another().write(&small, &batch(&small, "c", 3, &[row("1", "n2", "1")])).await.unwrap();
     assert_eq!(outcomes(&written), [Updated]);
     let rows = harness.rows(&large).await;
     assert_eq!(rows["1"]["note"].as_deref(), Some("hello"));
@@ -48,19 +38,13 @@ async fn a_table_grows_by_columns_and_never_shrinks(harness: &dyn Harness) {
 
 async fn columns_are_widened_and_never_narrowed(harness: &dyn Harness) {
     let (destination, narrow) = (harness.destination(), table("t"));
-    destination
-        .write(&narrow, &batch(&narrow, "a", 1, &[row("1", "n", "1")]))
-        .await
-        .unwrap();
+    destination.write(&narrow, &batch(&narrow, "a", 1, &[row("1", "n", "1")])).await.unwrap();
     let mut wide = narrow.clone();
     wide.columns[2] = column("name", "text");
     wide.columns[4] = column("amount", "decimal(20,2)");
     let long = "x".repeat(100);
     let rows = [row("2", &long, "123456789012345678.25")];
-    assert_eq!(
-        outcomes(&destination.write(&wide, &batch(&wide, "b", 2, &rows)).await.unwrap()),
-        [Inserted]
-    );
+    assert_eq!(outcomes(&destination.write(&wide, &batch(&wide, "b", 2, &rows)).await.unwrap()), [Inserted]);
     harness.another().prepare(&narrow).await.unwrap();
     let found = harness.rows(&wide).await;
     assert_eq!(found["2"]["name"].as_deref(), Some(long.as_str()));
@@ -78,22 +62,13 @@ async fn what_no_addition_mends_is_refused_in_words(harness: &dyn Harness) {
         assert!(error.contains(words), "{words}: {error}");
     }
     let findings = destination.check(&[&other]).await;
-    assert!(
-        findings.iter().any(|f| !f.ok && f.detail.contains("`lines`")),
-        "{findings:?}"
-    );
+    assert!(findings.iter().any(|f| !f.ok && f.detail.contains("`lines`")), "{findings:?}");
     let mut finer = table.clone();
     finer.columns[4] = column("amount", "decimal(15,4)");
     let error = destination.prepare(&finer).await.unwrap_err().to_string();
-    assert!(
-        error.contains("maintenance window") && error.contains("ALTER TABLE"),
-        "{error}"
-    );
+    assert!(error.contains("maintenance window") && error.contains("ALTER TABLE"), "{error}");
     // Nothing of it was done.
-    destination
-        .write(&table, &batch(&table, "a", 1, &[row("1", "n", "1")]))
-        .await
-        .unwrap();
+    destination.write(&table, &batch(&table, "a", 1, &[row("1", "n", "1")])).await.unwrap();
 }
 
 async fn a_table_without_the_key_is_refused(harness: &dyn Harness) {
@@ -103,16 +78,11 @@ async fn a_table_without_the_key_is_refused(harness: &dyn Harness) {
     other.key = vec![0, 1];
     let error = destination.prepare(&other).await.unwrap_err().to_string();
     assert!(error.contains("no unique key on (company, id)"), "{error}");
-    harness
-        .run("CREATE TABLE {schema}foreign_table (id text, must text NOT NULL)")
-        .await;
+    harness.run("CREATE TABLE {schema}foreign_table (id text, must text NOT NULL)").await;
     let mut foreign = table.clone();
     foreign.name = "foreign_table".into();
     let error = destination.prepare(&foreign).await.unwrap_err().to_string();
-    assert!(
-        error.contains("no unique key on (id)") && error.contains("`must` must have a value"),
-        "{error}"
-    );
+    assert!(error.contains("no unique key on (id)") && error.contains("`must` must have a value"), "{error}");
 }
 
 async fn names_are_checked(harness: &dyn Harness) {
@@ -127,10 +97,7 @@ async fn names_are_checked(harness: &dyn Harness) {
     }
     let mut reserved = table("order");
     reserved.columns[2] = column("select", "text(60)");
-    let written = destination
-        .write(&reserved, &batch(&reserved, "a", 1, &[row("1", "n", "1")]))
-        .await
-        .unwrap();
+    let written = destination.write(&reserved, &batch(&reserved, "a", 1, &[row("1", "n", "1")])).await.unwrap();
     assert_eq!(outcomes(&written), [Inserted]);
 }
 

@@ -18,9 +18,7 @@ pub(super) struct SqliteFile {
 impl SqliteFile {
     pub fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let destination = Sqlite::open(&SqliteSettings {
-            path: folder.path().join("new/warehouse.sqlite"),
-        });
+        let destination = Sqlite::open(&SqliteSettings { path: folder.path().join("new/warehouse.sqlite") });
         Self { folder, destination }
     }
 
@@ -37,16 +35,12 @@ impl Harness for SqliteFile {
     }
 
     fn another(&self) -> Box<dyn Destination> {
-        Box::new(Sqlite::open(&SqliteSettings {
-            path: self.folder.path().join("new/warehouse.sqlite"),
-        }))
+        Box::new(Sqlite::open(&SqliteSettings { path: self.folder.path().join("new/warehouse.sqlite") }))
     }
 
     async fn rows(&self, table: &TableSpec) -> BTreeMap<String, Texts> {
         let connection = self.connection();
-        let mut statement = connection
-            .prepare(&format!("SELECT * FROM {}", quoted(&table.name)))
-            .unwrap();
+        let mut statement = connection.prepare(&format!("SELECT * FROM {}", quoted(&table.name))).unwrap();
         let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         let mut rows = statement.query(()).unwrap();
         let mut found = BTreeMap::new();
@@ -80,20 +74,12 @@ impl Harness for SqliteFile {
         let connection = self.connection();
         let mut statement = connection
             .prepare(
-                "SELECT rows_in, inserted, updated, unchanged, superseded, deleted, rejected FROM etl_load_batches ORDER \
+                "SELECT rows_in, coalesce(inserted, 0), coalesce(updated, 0), coalesce(unchanged, 0), coalesce(superseded, 0), deleted, coalesce(rejected, 0) FROM etl_load_batches ORDER \
                  BY rowid",
             )
             .unwrap();
         let rows = statement.query_map((), |row| {
-            Ok([
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-            ])
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?])
         });
         rows.unwrap().collect::<Result<_, _>>().unwrap()
     }

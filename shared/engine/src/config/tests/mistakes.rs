@@ -4,16 +4,12 @@ use super::{BLUEPRINT, BlueprintFile, TENANT, plans, resolve_tenant};
 
 /// The problems of [`TENANT`] with these lines added at the end, which begin in line 12.
 fn problems(added: &str) -> String {
-    plans(added)
-        .map(|_| panic!("{added} has no mistake"))
-        .unwrap_or_else(|problems| problems.to_string())
+    plans(added).map(|_| panic!("{added} has no mistake")).unwrap_or_else(|problems| problems.to_string())
 }
 
 fn tenant_problems(tenant: &str) -> String {
     let resolved = resolve_tenant(tenant, &[BLUEPRINT]);
-    resolved
-        .map(|_| panic!("{tenant} has no mistake"))
-        .unwrap_or_else(|problems| problems.to_string())
+    resolved.map(|_| panic!("{tenant} has no mistake")).unwrap_or_else(|problems| problems.to_string())
 }
 
 #[test]
@@ -36,15 +32,9 @@ acme.yaml:16:43: integrations.jde-looker.syncs.lines.columns.amount.requierd: `r
 acme.yaml:17:29: integrations.jde-looker.syncs.lines.columns.remark.lookup.steam: `steam` is unknown here; did you mean `stream`?"
     );
     let text = tenant_problems(&TENANT.replace("sqlite: {path", "sqlite: {file"));
-    assert_eq!(
-        text,
-        "acme.yaml:6:14: connections.warehouse.sqlite.file: `file` is unknown here; known are path"
-    );
+    assert_eq!(text, "acme.yaml:6:14: connections.warehouse.sqlite.file: `file` is unknown here; known are path");
     let text = tenant_problems(&TENANT.replace("jde: {", "jed: {"));
-    assert_eq!(
-        text,
-        "acme.yaml:4:5: connections.erp.jed: `jed` is unknown here; did you mean `jde`?"
-    );
+    assert_eq!(text, "acme.yaml:4:5: connections.erp.jed: `jed` is unknown here; did you mean `jde`?");
 }
 
 #[test]
@@ -66,10 +56,7 @@ fn values_of_a_wrong_type_are_named_with_what_is_needed() {
             "    syncs: {lines: {columns: {remark: {blank: nul}}}}\n",
             "acme.yaml:11:47: integrations.jde-looker.syncs.lines.columns.remark.blank: `nul` is none of empty, null, reject; did you mean `null`?",
         ),
-        (
-            "    syncs: [lines]\n",
-            "acme.yaml:11:12: integrations.jde-looker.syncs: a group of fields is needed here",
-        ),
+        ("    syncs: [lines]\n", "acme.yaml:11:12: integrations.jde-looker.syncs: a group of fields is needed here"),
         (
             "    source: warehouse\n",
             "acme.yaml:11:5: integrations.jde-looker.source: `source` stands here twice: keep one",
@@ -78,10 +65,7 @@ fn values_of_a_wrong_type_are_named_with_what_is_needed() {
         assert_eq!(problems(added), expected);
     }
     let text = tenant_problems(&TENANT.replace("    destination: warehouse\n", ""));
-    assert_eq!(
-        text,
-        "acme.yaml:8:3: integrations.jde-looker.destination: `destination` is missing: add it"
-    );
+    assert_eq!(text, "acme.yaml:8:3: integrations.jde-looker.destination: `destination` is missing: add it");
     let text = tenant_problems("connections: {\n");
     assert!(text.starts_with("acme.yaml:"), "{text}");
     assert_eq!(tenant_problems(""), "acme.yaml:1:1: unexpected end of file");
@@ -182,10 +166,7 @@ fn a_zone_is_asked_for_and_never_guessed() {
         "acme.yaml:8:3: integrations.jde-looker: has no `zone`: say in which zone the source stamps its changes, such as America/Denver"
     );
     let text = tenant_problems(&TENANT.replace("America/Denver", "MST7MTD"));
-    assert_eq!(
-        text,
-        "acme.yaml:4:73: connections.erp.jde.zone: `MST7MTD` is no time zone; did you mean `MST7MDT`?"
-    );
+    assert_eq!(text, "acme.yaml:4:73: connections.erp.jde.zone: `MST7MTD` is no time zone; did you mean `MST7MDT`?");
 }
 
 #[test]
@@ -196,10 +177,7 @@ fn a_blueprint_that_does_not_exist_is_named_with_those_that_do() {
         "acme.yaml:8:3: integrations.jde-loker: there is no blueprint `jde-loker`; did you mean `jde-looker`?"
     );
     let text = tenant_problems(&TENANT.replace("jde-looker", "sap"));
-    assert_eq!(
-        text,
-        "acme.yaml:8:3: integrations.sap: there is no blueprint `sap`; there are jde-looker"
-    );
+    assert_eq!(text, "acme.yaml:8:3: integrations.sap: there is no blueprint `sap`; there are jde-looker");
 }
 
 #[test]
@@ -211,10 +189,7 @@ fn mistakes_of_a_blueprint_are_named_in_the_blueprint() {
         "jde-looker.yaml:25:5: syncs.orders.tabel: `tabel` is unknown here; did you mean `table`?"
     );
     let text = BLUEPRINT.replace("padded: {MCU: 12}", "padded: {MCUS: 12}");
-    let problems = BlueprintFile::parse("jde-looker.yaml", &text)
-        .unwrap()
-        .check()
-        .unwrap_err();
+    let problems = BlueprintFile::parse("jde-looker.yaml", &text).unwrap().check().unwrap_err();
     assert_eq!(
         problems.to_string(),
         "jde-looker.yaml:9:96: syncs.lines.read.padded.MCUS: `MCUS` is not read; did you mean `MCU`?"

@@ -68,10 +68,7 @@ impl ConnectionSpec for Connection {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        let fault = |field: &str, message: &str| Fault {
-            path: vec![field.to_owned()],
-            message: message.to_owned(),
-        };
+        let fault = |field: &str, message: &str| Fault { path: vec![field.to_owned()], message: message.to_owned() };
         match self {
             Self::Jde(jde) if !jde.url.starts_with("https://") => vec![fault("url", "begins with https://")],
             Self::Jde(jde) if jde.secret.is_empty() => vec![fault("secret", "is empty")],

@@ -15,9 +15,7 @@ fn resolved(added: &str) -> ConfiguredPlans {
 }
 
 fn streams(plans: &ConfiguredPlans) -> Vec<String> {
-    let syncs = plans
-        .syncs(&TenantId::new("acme"), &IntegrationId::new("jde-looker"))
-        .unwrap();
+    let syncs = plans.syncs(&TenantId::new("acme"), &IntegrationId::new("jde-looker")).unwrap();
     syncs.into_iter().map(|sync| sync.stream).collect()
 }
 
@@ -25,30 +23,18 @@ fn streams(plans: &ConfiguredPlans) -> Vec<String> {
 fn a_tenant_that_changes_nothing_gets_what_is_shipped() {
     let plans = resolved("");
     let lines = plans.plan(&id("lines")).unwrap();
-    assert_eq!(
-        (lines.source.as_str(), lines.destination.as_str()),
-        ("erp", "warehouse")
-    );
+    assert_eq!((lines.source.as_str(), lines.destination.as_str()), ("erp", "warehouse"));
     assert_eq!(lines.zone, chrono_tz::America::Denver);
-    assert_eq!(
-        lines.stream.columns,
-        ["DOCO", "LNID", "UPMJ", "TDAY", "CO", "MCU", "AEXP", "RMK"]
-    );
+    assert_eq!(lines.stream.columns, ["DOCO", "LNID", "UPMJ", "TDAY", "CO", "MCU", "AEXP", "RMK"]);
     assert_eq!(lines.stream.padded, [("MCU".to_owned(), 12)]);
     assert_eq!(lines.table.source_system, "jde");
-    assert_eq!(
-        (lines.table.key.as_slice(), lines.table.company),
-        ([0, 1].as_slice(), Some(2))
-    );
+    assert_eq!((lines.table.key.as_slice(), lines.table.company), ([0, 1].as_slice(), Some(2)));
     assert_eq!(lines.totals, [("AEXP".to_owned(), "amount".to_owned())]);
     assert_eq!(lines.lookback_days, 1);
     assert_eq!(lines.safety_lag, Duration::from_secs(300));
     assert_eq!(lines.wait_at_most, Duration::from_secs(7 * 86_400));
     assert_eq!(lines.keep_archive, Duration::from_secs(30 * 86_400));
-    assert_eq!(
-        (lines.keeps_links, lines.after.as_slice()),
-        (false, ["orders".to_owned()].as_slice())
-    );
+    assert_eq!((lines.keeps_links, lines.after.as_slice()), (false, ["orders".to_owned()].as_slice()));
     let orders = plans.get(&id("orders")).unwrap();
     assert!(orders.plan.keeps_links && orders.enabled);
     assert_eq!(orders.schedule.as_str(), "rate(1 day)");
@@ -95,16 +81,8 @@ fn a_tenant_changes_what_it_writes_and_nothing_else() {
         [lines.safety_lag, lines.wait_at_most, lines.keep_archive].map(|d| d.as_secs()),
         [600, 7_200, 7_776_000]
     );
-    assert_eq!(
-        (lines.table.name.as_str(), lines.stream.page_size),
-        ("po_lines", Some(250))
-    );
-    let columns: Vec<_> = lines
-        .table
-        .columns
-        .iter()
-        .map(|column| format!("{} {}", column.name, column.kind))
-        .collect();
+    assert_eq!((lines.table.name.as_str(), lines.stream.page_size), ("po_lines", Some(250)));
+    let columns: Vec<_> = lines.table.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
     assert_eq!(
         columns,
         [
@@ -116,15 +94,9 @@ fn a_tenant_changes_what_it_writes_and_nothing_else() {
             "site_code text",
         ]
     );
-    assert_eq!(
-        lines.stream.columns,
-        ["DOCO", "LNID", "UPMJ", "TDAY", "CO", "MCU", "AEXP", "URAB"]
-    );
+    assert_eq!(lines.stream.columns, ["DOCO", "LNID", "UPMJ", "TDAY", "CO", "MCU", "AEXP", "URAB"]);
     assert_eq!(plans.plan(&id("orders")).unwrap().stream.filter[0].equals, ["OP", "OB"]);
-    assert_ne!(
-        lines.mapping.hash(),
-        resolved("").plan(&id("lines")).unwrap().mapping.hash()
-    );
+    assert_ne!(lines.mapping.hash(), resolved("").plan(&id("lines")).unwrap().mapping.hash());
 }
 
 #[test]
@@ -139,27 +111,15 @@ fn a_sync_that_is_switched_off_is_known_but_does_not_run() {
 fn what_is_not_configured_is_named_with_what_is() {
     let plans = resolved("");
     let error = plans.plan(&id("line")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "sync acme/jde-looker/line is not configured; did you mean `acme/jde-looker/lines`?"
-    );
-    let error = plans
-        .syncs(&TenantId::new("other"), &IntegrationId::new("peoplesoft"))
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "integration other/peoplesoft is not configured; configured are acme/jde-looker"
-    );
+    assert_eq!(error.to_string(), "sync acme/jde-looker/line is not configured; did you mean `acme/jde-looker/lines`?");
+    let error = plans.syncs(&TenantId::new("other"), &IntegrationId::new("peoplesoft")).unwrap_err();
+    assert_eq!(error.to_string(), "integration other/peoplesoft is not configured; configured are acme/jde-looker");
 }
 
 #[test]
 fn a_blueprint_is_checked_by_itself() {
-    blueprint(BLUEPRINT)
-        .check()
-        .unwrap_or_else(|problems| panic!("{problems}"));
-    let problems = blueprint(&BLUEPRINT.replace("company: company", "company: co"))
-        .check()
-        .unwrap_err();
+    blueprint(BLUEPRINT).check().unwrap_or_else(|problems| panic!("{problems}"));
+    let problems = blueprint(&BLUEPRINT.replace("company: company", "company: co")).check().unwrap_err();
     assert_eq!(
         problems.to_string(),
         "jde-looker.yaml:12:14: syncs.lines.company: `co` is no column of this sync; did you mean `company`?"

@@ -8,10 +8,7 @@ use super::{Connection, blueprint_schema, tenant_schema};
 fn unexplained(schema: &Json) -> Vec<String> {
     let mut found = Vec::new();
     let definitions = schema["$defs"].as_object().into_iter().flatten();
-    for (name, schema) in definitions
-        .map(|(name, schema)| (name.as_str(), schema))
-        .chain([("", schema)])
-    {
+    for (name, schema) in definitions.map(|(name, schema)| (name.as_str(), schema)).chain([("", schema)]) {
         walk(name, schema, &mut found);
     }
     found
@@ -55,11 +52,6 @@ fn the_walk_finds_what_is_not_explained() {
     });
     assert_eq!(
         unexplained(&schema),
-        [
-            ".a has no example",
-            ".b has no description",
-            ".b.c has no description",
-            ".b.c has no example"
-        ]
+        [".a has no example", ".b has no description", ".b.c has no description", ".b.c has no example"]
     );
 }

@@ -18,23 +18,14 @@ fn whole_numbers_are_ints_and_other_numbers_are_text() {
     );
     check(
         "expr: A + 1, type: integer",
-        &[
-            (&["41"], "42"),
-            (&["9223372036854775807"], "!the expression fails: Overflow"),
-        ],
+        &[(&["41"], "42"), (&["9223372036854775807"], "!the expression fails: Overflow")],
     );
 }
 
 #[test]
 fn text_comes_without_the_blanks_at_its_end() {
-    check(
-        "expr: A + '/' + B, type: text",
-        &[(&[r#""PV ""#, r#"" x ""#], "'PV/ x'")],
-    );
-    check(
-        "expr: 'A == null ? \"none\" : A', type: text",
-        &[(&["null"], "'none'"), (&[r#""x""#], "'x'")],
-    );
+    check("expr: A + '/' + B, type: text", &[(&[r#""PV ""#, r#"" x ""#], "'PV/ x'")]);
+    check("expr: 'A == null ? \"none\" : A', type: text", &[(&["null"], "'none'"), (&[r#""x""#], "'x'")]);
 }
 
 #[test]
@@ -46,21 +37,12 @@ fn amounts_are_calculated_exactly() {
             (&["1250", "0.01"], "1249.99"),
             (&[r#""0.3""#, r#""0.1""#], "0.20"),
             (&["1.005", "0"], "!has 3 digits behind the point"),
-            (
-                &["null", "0"],
-                "!the expression's dec_sub gets null: say what no value means",
-            ),
+            (&["null", "0"], "!the expression's dec_sub gets null: say what no value means"),
             (&[r#""x""#, "0"], "!the expression's dec_sub `x` is not a number"),
-            (
-                &["true", "0"],
-                "!the expression's dec_sub takes whole numbers and decimals",
-            ),
+            (&["true", "0"], "!the expression's dec_sub takes whole numbers and decimals"),
         ],
     );
-    check(
-        r#"expr: "dec_mul(dec_neg(A), '0.19')", type: "decimal(15,4)""#,
-        &[(&["10.50"], "-1.9950")],
-    );
+    check(r#"expr: "dec_mul(dec_neg(A), '0.19')", type: "decimal(15,4)""#, &[(&["10.50"], "-1.9950")]);
     check(
         r#"expr: "dec_cmp(dec_add(A, B), 100) > 0", type: boolean"#,
         &[(&["99.99", "0.01"], "false"), (&["99.99", "0.02"], "true")],
@@ -71,17 +53,11 @@ fn amounts_are_calculated_exactly() {
 fn a_float_is_refused_with_the_functions_that_are_exact() {
     let reason = "!the expression gives a float, which is not exact: numbers with a fraction are text in expressions: \
                   calculate with dec_add, dec_sub, dec_mul";
-    check(
-        r#"expr: "double(A) * 0.19", type: "decimal(15,2)""#,
-        &[(&["10.50"], reason)],
-    );
+    check(r#"expr: "double(A) * 0.19", type: "decimal(15,2)""#, &[(&["10.50"], reason)]);
     check(
         r#"expr: "A * 2", type: "decimal(15,2)""#,
         &[
-            (
-                &["10.50"],
-                "!the expression applies `*` to (string, int); numbers with a fraction are text",
-            ),
+            (&["10.50"], "!the expression applies `*` to (string, int); numbers with a fraction are text"),
             (&["10"], "20.00"),
         ],
     );
@@ -89,32 +65,20 @@ fn a_float_is_refused_with_the_functions_that_are_exact() {
 
 #[test]
 fn results_go_through_the_declared_type_like_any_value() {
-    check(
-        "expr: A, type: date",
-        &[(&[r#""20261120""#], "2026-11-20"), (&[r#""soon""#], "!is not a date")],
-    );
+    check("expr: A, type: date", &[(&[r#""20261120""#], "2026-11-20"), (&[r#""soon""#], "!is not a date")]);
     check(
         "expr: A, type: text(2), values: {P: ok}, other: keep",
         &[(&[r#""P""#], "'ok'"), (&[r#""abc""#], "!has 3 characters")],
     );
-    check(
-        "expr: '[A]', type: text",
-        &[(&["1"], "!the expression gives a list, which no column holds")],
-    );
-    check(
-        "expr: '[A, B].filter(x, x != null).size()', type: integer",
-        &[(&["1", "null"], "1")],
-    );
+    check("expr: '[A]', type: text", &[(&["1"], "!the expression gives a list, which no column holds")]);
+    check("expr: '[A, B].filter(x, x != null).size()', type: integer", &[(&["1", "null"], "1")]);
 }
 
 #[test]
 fn what_cannot_be_compiled_says_where() {
     for (declared, fault) in [
         ("expr: 'A == ', type: text", "columns.it.expr: line 1, column"),
-        (
-            "expr: 'A.matches(\"x\")', type: text",
-            "columns.it.expr: the expression calls `matches`",
-        ),
+        ("expr: 'A.matches(\"x\")', type: text", "columns.it.expr: the expression calls `matches`"),
     ] {
         let found = fault_of(declared);
         assert!(found.starts_with(fault), "{declared}: {found}");

@@ -60,9 +60,7 @@ fn column(declared: &str) -> Mapping {
 
 fn fault_of(declared: &str) -> String {
     let yaml = format!("columns:\n  id: {{from: ID, type: integer}}\n  it: {{{declared}}}\n");
-    let faults = compile(&yaml)
-        .map(|_| panic!("{declared} has no mistake"))
-        .unwrap_or_else(|faults| faults);
+    let faults = compile(&yaml).map(|_| panic!("{declared} has no mistake")).unwrap_or_else(|faults| faults);
     format!("{}: {}", faults[0].path.join("."), faults[0].message)
 }
 
@@ -79,11 +77,7 @@ fn cell(json: &str) -> Value<'_> {
 
 /// The column `it` of a row whose source columns `A`, `B`, … hold these cells, each written as JSON.
 fn it(mapping: &Mapping, cells: &[&str]) -> Result<String, String> {
-    let columns: Vec<_> = ["ID", "A", "B", "C"]
-        .map(str::to_owned)
-        .into_iter()
-        .take(cells.len() + 1)
-        .collect();
+    let columns: Vec<_> = ["ID", "A", "B", "C"].map(str::to_owned).into_iter().take(cells.len() + 1).collect();
     let cells: Vec<_> = ["1"].iter().chain(cells).map(|json| cell(json)).collect();
     let mut out = Vec::new();
     match mapping.bind(&columns).unwrap().map(&cells, &mut out) {

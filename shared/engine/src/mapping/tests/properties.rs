@@ -40,12 +40,8 @@ zone: America/Denver
 
 /// Every column on its own too, so that a refusal of one does not hide the others.
 static ALONE: LazyLock<Vec<Mapping>> = LazyLock::new(|| {
-    let declared = EVERYTHING
-        .lines()
-        .filter_map(|line| line.strip_prefix("  ")?.split_once(": {"));
-    declared
-        .map(|(_, declared)| column(declared.trim_end_matches('}')))
-        .collect()
+    let declared = EVERYTHING.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": {"));
+    declared.map(|(_, declared)| column(declared.trim_end_matches('}'))).collect()
 });
 
 static TOGETHER: LazyLock<Mapping> = LazyLock::new(|| compile(EVERYTHING).unwrap());

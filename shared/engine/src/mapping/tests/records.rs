@@ -23,12 +23,8 @@ zone: America/Denver
 
 fn map(mapping: &Mapping, cells: &[(&str, Value<'static>)]) -> (Mapped, Vec<Value<'static>>) {
     let columns = mapping.source_columns();
-    let of = |column: &String| {
-        cells
-            .iter()
-            .find(|(name, _)| name == column)
-            .map_or(Value::Null, |(_, cell)| cell.clone())
-    };
+    let of =
+        |column: &String| cells.iter().find(|(name, _)| name == column).map_or(Value::Null, |(_, cell)| cell.clone());
     let row: Vec<_> = columns.iter().map(of).collect();
     let mut out = Vec::new();
     (mapping.bind(columns).unwrap().map(&row, &mut out), out)
@@ -63,37 +59,17 @@ fn with(
 #[test]
 fn a_record_has_a_key_a_stamp_and_the_records_it_names() {
     let mapping = compile(INVOICES).unwrap();
-    assert_eq!(
-        mapping.source_columns(),
-        ["DOC", "DCT", "SFXE", "UPMJ", "UPMT", "AN8", "PO", "AG"]
-    );
+    assert_eq!(mapping.source_columns(), ["DOC", "DCT", "SFXE", "UPMJ", "UPMT", "AN8", "PO", "AG"]);
     let (mapped, cells) = map(&mapping, &invoice());
-    let Mapped::Row {
-        key,
-        updated_at,
-        lookups,
-    } = mapped
-    else {
-        panic!("{mapped:?}")
-    };
+    let Mapped::Row { key, updated_at, lookups } = mapped else { panic!("{mapped:?}") };
     assert_eq!(key.as_str(), "70412|PV|0");
     assert_eq!(timestamp_text(updated_at.unwrap()), "2026-11-20T16:15:02Z");
     assert_eq!(cells[4], Value::Null, "the link fills it");
     assert_eq!(
         lookups,
         [
-            Lookup {
-                column: None,
-                stream: "purchase_orders".into(),
-                key: RecordKey::new("00001234"),
-                required: true
-            },
-            Lookup {
-                column: Some(4),
-                stream: "suppliers".into(),
-                key: RecordKey::new("4242"),
-                required: true
-            },
+            Lookup { column: None, stream: "purchase_orders".into(), key: RecordKey::new("00001234"), required: true },
+            Lookup { column: Some(4), stream: "suppliers".into(), key: RecordKey::new("4242"), required: true },
         ]
     );
 }
@@ -102,9 +78,7 @@ fn a_record_has_a_key_a_stamp_and_the_records_it_names() {
 fn a_record_that_names_none_looks_nothing_up() {
     let mapping = compile(INVOICES).unwrap();
     let row = with(with(invoice(), "PO", Value::text("   ")), "AN8", Value::Null);
-    let Mapped::Row { lookups, .. } = map(&mapping, &row).0 else {
-        panic!("refused")
-    };
+    let Mapped::Row { lookups, .. } = map(&mapping, &row).0 else { panic!("refused") };
     assert_eq!(lookups, []);
 }
 
@@ -119,14 +93,10 @@ fn a_refusal_says_which_record_which_field_which_value_and_what_to_do() {
         reason: "has 3 digits behind the point, the column holds 2: widen the column to decimal(16,3) in the tenant file".into(),
     }));
     let (mapped, _) = map(&mapping, &with(invoice(), "DOC", Value::Null));
-    let Mapped::Refused(refusal) = mapped else {
-        panic!("a key column is required")
-    };
+    let Mapped::Refused(refusal) = mapped else { panic!("a key column is required") };
     assert_eq!((refusal.key, refusal.field.as_str()), (None, "document_number"));
     let (mapped, _) = map(&mapping, &with(invoice(), "AG", Value::Text("x".repeat(200).into())));
-    let Mapped::Refused(refusal) = mapped else {
-        panic!("no number")
-    };
+    let Mapped::Refused(refusal) = mapped else { panic!("no number") };
     assert_eq!(refusal.value, format!("{}…", "x".repeat(79)));
 }
 
@@ -146,11 +116,7 @@ fn stamps_are_read_in_the_forms_that_sources_use_and_are_never_a_reason_to_refus
         (Value::text("20261120"), number("91502"), Some("2026-11-20T16:15:02Z")),
         (number("126324"), number("91502"), Some("2026-11-20T16:15:02Z")),
         (Value::text("2026-11-20"), Value::Null, Some("2026-11-20T07:00:00Z")),
-        (
-            Value::text("2026-11-20T09:15:02Z"),
-            Value::Null,
-            Some("2026-11-20T09:15:02Z"),
-        ),
+        (Value::text("2026-11-20T09:15:02Z"), Value::Null, Some("2026-11-20T09:15:02Z")),
         (Value::text("20261120"), Value::text(" "), Some("2026-11-20T07:00:00Z")),
         (Value::text(" "), number("0"), None),
         (Value::Null, Value::Null, None),
@@ -158,9 +124,7 @@ fn stamps_are_read_in_the_forms_that_sources_use_and_are_never_a_reason_to_refus
         (Value::text("yesterday"), number("0"), None),
     ] {
         let row = [("ID", number("1")), ("D", date.clone()), ("T", time.clone())];
-        let Mapped::Row { updated_at, .. } = map(&mapping, &row).0 else {
-            panic!("{date:?} is refused")
-        };
+        let Mapped::Row { updated_at, .. } = map(&mapping, &row).0 else { panic!("{date:?} is refused") };
         assert_eq!(updated_at.map(timestamp_text).as_deref(), stamp, "{date:?} {time:?}");
     }
 }
@@ -171,55 +135,23 @@ fn a_key_turns_back_into_what_the_source_writes() {
         ("id: {from: DOC, type: integer}", "[DOC]", "70412", "70412"),
         ("id: {from: MCU, type: text, format: trim}", "[MCU]", "30", "30"),
         (r#"id: {from: LNID, type: "decimal(7,3)"}"#, "[LNID]", "1.000", "1.000"),
-        (
-            r#"id: {from: LNID, type: "decimal(7,3)", format: implied(3)}"#,
-            "[LNID]",
-            "1.000",
-            "1000",
-        ),
+        (r#"id: {from: LNID, type: "decimal(7,3)", format: implied(3)}"#, "[LNID]", "1.000", "1000"),
         ("id: {from: DGJ, type: date}", "[DGJ]", "2026-11-20", "20261120"),
-        (
-            r#"id: {from: DGJ, type: date, format: "%m/%d/%y"}"#,
-            "[DGJ]",
-            "2026-11-20",
-            "11/20/26",
-        ),
-        (
-            "id: {from: PST, type: text, values: {P: paid, A: open}}",
-            "[PST]",
-            "paid",
-            "P",
-        ),
-        (
-            "id: {from: PST, type: text, values: {P: paid}, other: keep}",
-            "[PST]",
-            "H",
-            "H",
-        ),
+        (r#"id: {from: DGJ, type: date, format: "%m/%d/%y"}"#, "[DGJ]", "2026-11-20", "11/20/26"),
+        ("id: {from: PST, type: text, values: {P: paid, A: open}}", "[PST]", "paid", "P"),
+        ("id: {from: PST, type: text, values: {P: paid}, other: keep}", "[PST]", "H", "H"),
         ("id: {from: A, type: text}", "[A]", "a\\|b", "a|b"),
     ] {
         let mapping = compile(&format!("columns:\n  {declared}\nsource_key: {source_key}\n")).unwrap();
-        assert_eq!(
-            mapping.source_key(&RecordKey::new(key)).unwrap(),
-            [expected],
-            "{declared}"
-        );
+        assert_eq!(mapping.source_key(&RecordKey::new(key)).unwrap(), [expected], "{declared}");
     }
 }
 
 #[test]
 fn a_key_that_cannot_be_turned_back_says_why() {
     for (declared, key, reason) in [
-        (
-            "id: {expr: A + 'x', type: text}",
-            "1",
-            "no key column of the table is filled from the source's key column A",
-        ),
-        (
-            "id: {from: A, type: boolean}",
-            "true",
-            "the key column id is of type boolean",
-        ),
+        ("id: {expr: A + 'x', type: text}", "1", "no key column of the table is filled from the source's key column A"),
+        ("id: {from: A, type: boolean}", "true", "the key column id is of type boolean"),
         (
             "id: {from: A, type: text, values: {P: x, Q: x}}",
             "x",
@@ -249,10 +181,7 @@ fn the_hash_of_a_mapping_changes_with_its_content_and_with_nothing_else() {
     let hash = |yaml: &str| compile(yaml).unwrap().hash().to_owned();
     let base = hash(INVOICES);
     assert_eq!(base, hash(&INVOICES.replace("decimal(15,2)", "decimal( 15 , 2 )")));
-    assert_eq!(
-        base,
-        hash(&INVOICES.replace("{from: AG,", "{description: Gross, from: AG,"))
-    );
+    assert_eq!(base, hash(&INVOICES.replace("{from: AG,", "{description: Gross, from: AG,")));
     for (from, to) in [
         ("decimal(15,2)", "decimal(17,2)"),
         ("format: trim", "format: as_is"),

@@ -18,29 +18,13 @@ fn text_keeps_what_the_source_says() {
             (&["\"a\0b\""], "!contains the character U+0000"),
         ],
     );
-    check(
-        "from: A, type: text, format: trim",
-        &[(&[r#""          30""#], "'30'"), (&[r#"" ""#], "''")],
-    );
-    check(
-        "from: A, type: text, format: as_is",
-        &[(&[r#"" x  ""#], "' x  '"), (&[r#"" ""#], "' '")],
-    );
-    check(
-        "from: A, type: text, blank: 'null'",
-        &[(&[r#""  ""#], "null"), (&[r#""x""#], "'x'")],
-    );
-    check(
-        "from: A, type: text, blank: reject",
-        &[(&[r#""  ""#], "!is blank"), (&["null"], "null")],
-    );
+    check("from: A, type: text, format: trim", &[(&[r#""          30""#], "'30'"), (&[r#"" ""#], "''")]);
+    check("from: A, type: text, format: as_is", &[(&[r#"" x  ""#], "' x  '"), (&[r#"" ""#], "' '")]);
+    check("from: A, type: text, blank: 'null'", &[(&[r#""  ""#], "null"), (&[r#""x""#], "'x'")]);
+    check("from: A, type: text, blank: reject", &[(&[r#""  ""#], "!is blank"), (&["null"], "null")]);
     check(
         r#"from: A, type: text, format: "pad_left(8,0)""#,
-        &[
-            (&["10028"], "'00010028'"),
-            (&[r#""123456789""#], "'123456789'"),
-            (&[r#"" ""#], "''"),
-        ],
+        &[(&["10028"], "'00010028'"), (&[r#""123456789""#], "'123456789'"), (&[r#"" ""#], "''")],
     );
 }
 
@@ -51,10 +35,7 @@ fn text_that_is_too_long_is_refused_and_never_cut() {
         &[
             (&[r#""abc  ""#], "'abc'"),
             (&[r#""äöü""#], "'äöü'"),
-            (
-                &[r#""abcd""#],
-                "!has 4 characters, the column holds 3: widen the column to text(4)",
-            ),
+            (&[r#""abcd""#], "!has 4 characters, the column holds 3: widen the column to text(4)"),
         ],
     );
 }
@@ -84,10 +65,7 @@ fn numbers_are_exact_however_they_are_written() {
             (&[r#""1250""#], "1250.00"),
             (&["-0.5"], "-0.50"),
             (&["1.2E+3"], "1200.00"),
-            (
-                &["0.005"],
-                "!has 3 digits behind the point, the column holds 2: widen the column to decimal(16,3)",
-            ),
+            (&["0.005"], "!has 3 digits behind the point, the column holds 2: widen the column to decimal(16,3)"),
             (
                 &["99999999999999.99"],
                 "!has 14 digits before the point, the column holds 13: widen the column to decimal(16,2)",
@@ -95,10 +73,7 @@ fn numbers_are_exact_however_they_are_written() {
             (&[r#""1,250.75""#], "!is not a number"),
         ],
     );
-    check(
-        r#"from: A, type: "decimal(15,2)", format: implied(2)"#,
-        &[(&["125075"], "1250.75"), (&["7"], "0.07")],
-    );
+    check(r#"from: A, type: "decimal(15,2)", format: implied(2)"#, &[(&["125075"], "1250.75"), (&["7"], "0.07")]);
 }
 
 #[test]
@@ -135,22 +110,11 @@ fn codes_become_what_they_mean() {
             (&[r#""H""#], "!is a code that `values` does not list"),
         ],
     );
-    check(
-        "from: A, type: text, values: {P: paid}, other: keep",
-        &[(&[r#""H""#], "'H'")],
-    );
-    check(
-        "from: A, type: text, values: {P: paid}, other: 'null'",
-        &[(&[r#""H""#], "null")],
-    );
+    check("from: A, type: text, values: {P: paid}, other: keep", &[(&[r#""H""#], "'H'")]);
+    check("from: A, type: text, values: {P: paid}, other: 'null'", &[(&[r#""H""#], "null")]);
     check(
         "from: A, type: integer, nulls: [0, none]",
-        &[
-            (&["0"], "null"),
-            (&["0.00"], "null"),
-            (&[r#""none""#], "null"),
-            (&["10"], "10"),
-        ],
+        &[(&["0"], "null"), (&["0.00"], "null"), (&[r#""none""#], "null"), (&["10"], "10")],
     );
 }
 
@@ -164,18 +128,9 @@ fn defaults_replace_what_is_not_there_and_nothing_else() {
         "from: A, type: integer, default: 0",
         &[(&["null"], "0"), (&[r#""""#], "0"), (&[r#""x""#], "!is not a number")],
     );
-    check(
-        "from: A, type: date, default: 2026-01-31",
-        &[(&[r#"" ""#], "2026-01-31")],
-    );
-    check(
-        "from: A, type: text, required: true",
-        &[(&["null"], "!has no value"), (&[r#"" ""#], "''")],
-    );
-    check(
-        "from: A, type: integer, required: true",
-        &[(&[r#"" ""#], "!has no value")],
-    );
+    check("from: A, type: date, default: 2026-01-31", &[(&[r#"" ""#], "2026-01-31")]);
+    check("from: A, type: text, required: true", &[(&["null"], "!has no value"), (&[r#"" ""#], "''")]);
+    check("from: A, type: integer, required: true", &[(&[r#"" ""#], "!has no value")]);
 }
 
 #[test]
@@ -194,10 +149,7 @@ fn dates_are_read_in_the_declared_format_only() {
             (&[r#""2026-11-18""#], "!is not a date written YYYYMMDD"),
         ],
     );
-    check(
-        r#"from: A, type: date, nulls: ["00000000"]"#,
-        &[(&[r#""00000000""#], "null")],
-    );
+    check(r#"from: A, type: date, nulls: ["00000000"]"#, &[(&[r#""00000000""#], "null")]);
     check(
         "from: A, type: date, format: cyyddd",
         &[
@@ -211,10 +163,7 @@ fn dates_are_read_in_the_declared_format_only() {
     );
     check(
         "from: A, type: date, format: iso",
-        &[
-            (&[r#""2026-11-18""#], "2026-11-18"),
-            (&[r#""2026-11-18T00:00:00""#], "!is not a date written YYYY-MM-DD"),
-        ],
+        &[(&[r#""2026-11-18""#], "2026-11-18"), (&[r#""2026-11-18T00:00:00""#], "!is not a date written YYYY-MM-DD")],
     );
     check(
         r#"from: A, type: date, format: "%m/%d/%y""#,
@@ -243,10 +192,7 @@ fn date_and_time_make_a_point_in_time() {
             (&[r#""2026112""#, "0"], "!is not a date"),
         ],
     );
-    check(
-        "from: [A, B], type: timestamp, format: cyyddd hhmmss",
-        &[(&["126324", "91502"], "2026-11-20T16:15:02Z")],
-    );
+    check("from: [A, B], type: timestamp, format: cyyddd hhmmss", &[(&["126324", "91502"], "2026-11-20T16:15:02Z")]);
 }
 
 #[test]
@@ -272,10 +218,7 @@ fn points_in_time_come_in_other_forms_too() {
         "from: A, type: timestamp",
         &[
             (&[r#""2026-11-20T09:15:02Z""#], "2026-11-20T09:15:02Z"),
-            (
-                &[r#""2026-11-20T09:15:02.123456+01:00""#],
-                "2026-11-20T08:15:02.123456Z",
-            ),
+            (&[r#""2026-11-20T09:15:02.123456+01:00""#], "2026-11-20T08:15:02.123456Z"),
             (&[r#""2026-11-20T09:15:02""#], "2026-11-20T16:15:02Z"),
             (&[r#""2026-11-20 09:15:02.5""#], "2026-11-20T16:15:02.500Z"),
             (&[r#""2026-11-20T09:15:02.1234567Z""#], "!is not a timestamp"),
@@ -318,80 +261,29 @@ fn mistakes_in_a_column_are_named_by_their_place() {
     for (declared, fault) in [
         ("from: A, type: money", "columns.it.type: `money` is not a column type"),
         ("from: A", "columns.it: has no `type`"),
-        (
-            "type: text",
-            "columns.it: needs exactly one of `from`, `expr` and `lookup`",
-        ),
+        ("type: text", "columns.it: needs exactly one of `from`, `expr` and `lookup`"),
         ("from: A, expr: A, type: text", "columns.it: needs exactly one of"),
-        (
-            "from: [A, B], type: text",
-            "columns.it.format: only a timestamp is read from two columns",
-        ),
-        (
-            "from: [A, B, C], type: timestamp",
-            "columns.it.from: names one source column, or two",
-        ),
-        (
-            "from: A, type: date, format: julian",
-            "columns.it.format: `julian` is no format of a date",
-        ),
-        (
-            r#"from: A, type: date, format: "%Q""#,
-            "columns.it.format: `%Q` is no pattern",
-        ),
-        (
-            "from: A, type: timestamp, format: yyyymmdd hhmmss",
-            "columns.it.format: `yyyymmdd hhmmss` reads two columns",
-        ),
-        (
-            "from: [A, B], type: timestamp, format: iso",
-            "columns.it.format: `iso` reads one column",
-        ),
-        (
-            "from: A, type: integer, format: implied(x)",
-            "columns.it.format: `implied(x)` is no format of a number",
-        ),
-        (
-            "from: A, type: boolean, format: trim",
-            "columns.it.format: a boolean column has no format",
-        ),
-        (
-            "from: A, type: integer, default: none",
-            "columns.it.default: `none` is not a number",
-        ),
-        (
-            "from: A, type: integer, blank: empty",
-            "columns.it.blank: a column of type integer is never empty",
-        ),
-        (
-            "from: A, type: boolean, values: {P: paid}",
-            "columns.it.values.P: `paid` is neither true/false",
-        ),
-        (
-            r#"from: A, type: text, values: {P: a, "P ": b}"#,
-            "columns.it.values: lists the code `P` twice",
-        ),
-        (
-            "from: A, type: text, other: keep",
-            "columns.it.other: says what happens to codes",
-        ),
-        (
-            "expr: A +, type: text",
-            "columns.it.expr: line 1, column 4 of the expression:",
-        ),
-        (
-            "expr: upper(A), type: text",
-            "columns.it.expr: the expression calls `upper`, which is no function",
-        ),
+        ("from: [A, B], type: text", "columns.it.format: only a timestamp is read from two columns"),
+        ("from: [A, B, C], type: timestamp", "columns.it.from: names one source column, or two"),
+        ("from: A, type: date, format: julian", "columns.it.format: `julian` is no format of a date"),
+        (r#"from: A, type: date, format: "%Q""#, "columns.it.format: `%Q` is no pattern"),
+        ("from: A, type: timestamp, format: yyyymmdd hhmmss", "columns.it.format: `yyyymmdd hhmmss` reads two columns"),
+        ("from: [A, B], type: timestamp, format: iso", "columns.it.format: `iso` reads one column"),
+        ("from: A, type: integer, format: implied(x)", "columns.it.format: `implied(x)` is no format of a number"),
+        ("from: A, type: boolean, format: trim", "columns.it.format: a boolean column has no format"),
+        ("from: A, type: integer, default: none", "columns.it.default: `none` is not a number"),
+        ("from: A, type: integer, blank: empty", "columns.it.blank: a column of type integer is never empty"),
+        ("from: A, type: boolean, values: {P: paid}", "columns.it.values.P: `paid` is neither true/false"),
+        (r#"from: A, type: text, values: {P: a, "P ": b}"#, "columns.it.values: lists the code `P` twice"),
+        ("from: A, type: text, other: keep", "columns.it.other: says what happens to codes"),
+        ("expr: A +, type: text", "columns.it.expr: line 1, column 4 of the expression:"),
+        ("expr: upper(A), type: text", "columns.it.expr: the expression calls `upper`, which is no function"),
         (
             "lookup: {stream: s, key: [di]}, type: text",
             "columns.it.lookup.key: `di` is no column of this sync; did you mean `id`?",
         ),
     ] {
         let found = fault_of(declared);
-        assert!(
-            found.starts_with(fault),
-            "{declared}\n  gave     {found}\n  expected {fault}"
-        );
+        assert!(found.starts_with(fault), "{declared}\n  gave     {found}\n  expected {fault}");
     }
 }

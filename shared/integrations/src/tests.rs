@@ -1,0 +1,151 @@
+//! The shipped blueprints are sound, and map rows as the vendors document them.
+
+use std::sync::Arc;
+
+use engine::config::{ConnectionSpec, TenantFile, resolve};
+use engine::mapping::Mapped;
+use engine::model::id::{RecordKey, TenantId};
+use engine::model::value::Value;
+use engine::plan::{Plans, SyncPlan};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::*;
+
+/// Just enough of a connection to resolve a blueprint.
+#[derive(Deserialize, JsonSchema)]
+struct Connection {
+    system: String,
+}
+
+impl ConnectionSpec for Connection {
+    fn system(&self) -> &str {
+        &self.system
+    }
+}
+
+const TENANT: &str = "
+connections: {erp: {system: jde}, warehouse: {system: warehouse}}
+integrations: {jde-looker: {source: erp, destination: warehouse, zone: America/Denver}}
+";
+
+fn plan(stream: &str) -> Arc<SyncPlan> {
+    let file = TenantFile::<Connection>::parse(TenantId::new("acme"), "acme.yaml", TENANT).unwrap();
+    let plans = resolve(&file, &blueprints().unwrap()).unwrap_or_else(|problems| panic!("{problems}"));
+    plans.plan(&format!("acme/jde-looker/{stream}").parse().unwrap()).unwrap()
+}
+
+/// The columns of a row that are not null, as `name value`, and the record's key. The row is written as the AIS Server
+/// delivers it; what it leaves out is null.
+fn mapped(stream: &str, row: &serde_json::Value) -> (String, Vec<String>) {
+    let plan = plan(stream);
+    let texts: Vec<_> = plan.stream.columns.iter().map(|column| row.get(column).map(ToString::to_string)).collect();
+    let cells: Vec<_> = texts
+        .iter()
+        .map(|text| match text.as_deref() {
+            None => Value::Null,
+            Some(text) if text.starts_with('"') => Value::text(text.trim_matches('"')),
+            Some(number) => Value::Number(number.into()),
+        })
+        .collect();
+    let mut out = Vec::new();
+    match plan.mapping.bind(&plan.stream.columns).unwrap().map(&cells, &mut out) {
+        Mapped::Row { key, .. } => {
+            let columns = plan.table.columns.iter().zip(&out).filter(|(_, cell)| !cell.is_null());
+            let lines = columns.map(|(column, cell)| format!("{} {}", column.name, cell.to_text()));
+            (key.as_str().to_owned(), lines.map(|line| line.trim_end().to_owned()).collect())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_shipped_blueprint_is_without_mistakes() {
+    for blueprint in blueprints().unwrap_or_else(|problems| panic!("{problems}")) {
+        blueprint.check().unwrap_or_else(|problems| panic!("{problems}"));
+    }
+}
+
+#[test]
+fn every_blueprint_is_found_by_its_own_name() {
+    for file in blueprints().unwrap() {
+        assert!(text(&file.blueprint.integration).is_some(), "{}", file.blueprint.integration);
+    }
+}
+
+#[test]
+fn every_sync_and_every_column_says_what_it_means() {
+    for file in blueprints().unwrap() {
+        for (stream, sync) in &file.blueprint.syncs {
+            assert!(!sync.description.is_empty(), "{stream}");
+            for (name, column) in &sync.columns {
+                let described = column.description.as_deref().is_some_and(|text| !text.is_empty());
+                assert!(described, "{stream}.{name} has no description");
+            }
+        }
+    }
+}
+
+/// The primary keys and update stamps of JD Edwards' own tables.
+#[test]
+fn jd_edwards_is_read_by_the_keys_of_its_indexes() {
+    for (stream, object, key, time) in [
+        ("suppliers", "F0101", "AN8", "UPMT"),
+        ("cost_centers", "F0006", "MCU", "UPMT"),
+        ("gl_accounts", "F0901", "AID", "UPMT"),
+        ("purchase_orders", "F4301", "DOCO DCTO KCOO SFXO", "TDAY"),
+        ("purchase_order_lines", "F4311", "DOCO DCTO KCOO SFXO LNID", "TDAY"),
+        ("ap_invoices", "F0411", "DOC DCT KCO SFX SFXE", "UPMT"),
+    ] {
+        let plan = plan(stream);
+        assert_eq!((plan.stream.object.as_str(), plan.stream.key.join(" ").as_str()), (object, key));
+        let updated = plan.stream.updated.as_ref().unwrap();
+        assert_eq!((updated.date.as_str(), updated.time.as_deref()), ("UPMJ", Some(time)), "{stream}");
+    }
+}
+
+#[test]
+fn an_invoice_of_jd_edwards_becomes_a_row_that_analysts_read() {
+    let row = serde_json::json!({
+        "KCO": "00001", "DOC": 70412, "DCT": "PV", "SFX": "001", "AN8": 4242, "AG": 1250.75, "AAP": 0, "PST": "P",
+        "DGJ": "20261118", "DIVJ": "20261101", "DDJ": " ", "VOD": " ", "MCU": "          30", "OBJ": "4110", "RMK": " ",
+        "CRCD": "USD", "CRR": 0, "VINV": "INV-4711", "LNID": 1.0, "UPMJ": "20261120", "UPMT": 91502
+    });
+    let (key, lines) = mapped("ap_invoices", &row);
+    assert_eq!(key, "70412|PV|00001|001|0");
+    assert_eq!(
+        lines,
+        [
+            "document_number 70412",
+            "document_type PV",
+            "document_company 00001",
+            "pay_item 001",
+            "pay_item_extension 0",
+            "supplier_number 4242",
+            "supplier_invoice_number INV-4711",
+            "invoice_date 2026-11-01",
+            "gl_date 2026-11-18",
+            "pay_status P",
+            "gross_amount 1250.75",
+            "open_amount 0.00",
+            "currency USD",
+            "exchange_rate 0.0000000",
+            "is_voided false",
+            "business_unit 30",
+            "object_account 4110",
+            "purchase_order_line 1.000",
+            "remark",
+            "source_updated_at 2026-11-20T16:15:02Z",
+        ]
+    );
+}
+
+#[test]
+fn a_line_waits_for_its_order_and_turns_back_into_its_key() {
+    let plan = plan("purchase_order_lines");
+    let row = serde_json::json!({"DOCO": 1234, "DCTO": "OP", "KCOO": "00001", "SFXO": "000", "LNID": 2});
+    let (key, _) = mapped("purchase_order_lines", &row);
+    assert_eq!(key, "1234|OP|00001|000|2.000");
+    assert_eq!(plan.mapping.source_key(&RecordKey::new(key)).unwrap().join(" "), "1234 OP 00001 000 2.000");
+    assert_eq!(plan.after, ["purchase_orders"]);
+}
