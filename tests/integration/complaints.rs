@@ -36,7 +36,9 @@ fn a_day_cursor_loses_nothing_in_any_zone_and_across_the_change_of_clocks() {
             clock.advance(TimeDelta::minutes(257));
             let key = world.key("F0101", step);
             let name = format!("{zone} step {step}");
-            world.table("F0101", |table| touch(table, &key, clock.now(), zone, &[("ALPH", name.as_str().into())])).unwrap();
+            world
+                .table("F0101", |table| touch(table, &key, clock.now(), zone, &[("ALPH", name.as_str().into())]))
+                .unwrap();
             let run = world.cli(&["run", "--json"]).ok().sync("suppliers");
             assert_eq!((&run["updated"], &run["agrees"]), (&json!(1), &json!(true)), "{name}: {run}");
             assert_eq!(world.loaded("suppliers")[&record_key(&key)]["name"], name);
@@ -58,8 +60,8 @@ fn a_token_that_dies_in_mid_run_is_renewed_once_and_nothing_is_lost() {
         assert_eq!((&run["agrees"], &run["unchanged"]), (&json!(true), &json!(0)), "{run}");
         world.agrees_except("ap_invoices", &[]);
         let logins = world.jde.calls().iter().filter(|call| call.path.ends_with("tokenrequest")).count();
-        let sessions = world.jde.calls().iter().filter(|call| call.path.ends_with("logout")).count();
-        assert_eq!(logins, sessions + 1, "one log-in more than there were polls");
+        assert_eq!(logins, 3, "one to read, one to prove, and one in place of the token that died");
+        assert_eq!(world.jde.open_sessions(), 0);
         assert_eq!(world.jde.faults_waiting(), 0);
     }
 }
@@ -134,7 +136,7 @@ fn rows_that_the_service_user_may_not_see_make_the_run_red() {
     assert!(hidden > 0);
     let run = world.cli(&["run", "--json"]).exits(1).sync("suppliers");
     assert_eq!((&run["state"], &run["agrees"]), (&json!("complete"), &json!(false)), "{run}");
-    world.cli(&["status"]).ok().says(&["suppliers does not agree", "run suppliers --full"]);
+    world.cli(&["status"]).ok().says(&["suppliers: does not agree", "run suppliers --full"]);
 }
 
 #[test]
@@ -158,8 +160,7 @@ fn a_server_that_cuts_pages_and_does_not_say_so_loses_nothing() {
 
 #[test]
 fn another_order_of_texts_and_of_rows_loses_nothing() {
-    let settings =
-        Settings { collation: Collation::DigitsLast, unordered: Unordered::Arrival, ..Settings::default() };
+    let settings = Settings { collation: Collation::DigitsLast, unordered: Unordered::Arrival, ..Settings::default() };
     let world = World::with(settings, small_ledger());
     world.jde_setting("page_size", "7");
     world.cli(&["run"]).ok();
@@ -183,7 +184,9 @@ fn a_passing_fault_is_tried_again_and_costs_nothing_but_time() {
     let world = World::new();
     world.only(&["ap_invoices"]);
     world.jde_setting("page_size", "50");
-    for (n, fault) in [(2, Fault::TruncatedBody), (4, Fault::status(503)), (6, Fault::LostReply), (7, Fault::RepeatPage)] {
+    for (n, fault) in
+        [(2, Fault::TruncatedBody), (4, Fault::status(503)), (6, Fault::LostReply), (8, Fault::RepeatPage)]
+    {
         world.jde.fault(reads("F0411").nth(n), fault);
     }
     let run = world.cli(&["run", "--json"]).ok().sync("ap_invoices");

@@ -22,14 +22,8 @@ pub fn a_month_end(world: &World) {
         assert_eq!((&row["agrees"], &row["state"]), (&json!(true), &json!("complete")), "{row}");
     }
 
-    let report = world.month_end(&Plan {
-        new: 5,
-        paid: 4,
-        voided: 2,
-        late: true,
-        early_line: true,
-        bad: Some(Bad::Amount),
-    });
+    let report =
+        world.month_end(&Plan { new: 5, paid: 4, voided: 2, late: true, early_line: true, bad: Some(Bad::Amount) });
     let (bad, line) = (report.bad.unwrap(), report.early_line.unwrap());
     let second = world.cli(&["run", "--json"]).ok();
     let invoices = second.sync("ap_invoices");

@@ -16,9 +16,9 @@ mod complaints;
 mod first_sync;
 mod killed;
 mod postgres;
+mod readme;
 #[path = "../real_rows/mod.rs"]
 mod real_rows;
-mod readme;
 mod replay;
 #[path = "../simulation/mod.rs"]
 mod simulation;

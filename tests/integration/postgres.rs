@@ -49,10 +49,8 @@ fn tables_in_postgres_are_typed_and_described() {
     assert_eq!(kind("invoice_date")[0], "date");
     assert_eq!(kind("is_voided")[0], "boolean");
     assert_eq!(kind("source_updated_at")[0], "timestamp with time zone");
-    let comment = postgres.query(&format!(
-        "select obj_description('\"{}\".ap_invoices'::regclass) as comment",
-        postgres.schema
-    ));
+    let comment =
+        postgres.query(&format!("select obj_description('\"{}\".ap_invoices'::regclass) as comment", postgres.schema));
     assert!(comment[0]["comment"].contains("supplier invoices"), "{comment:?}");
     let sum = postgres.query(&format!("select sum(gross_amount) from \"{}\".ap_invoices", postgres.schema));
     let exact: i128 = world.expected("ap_invoices").values().map(|row| cents(&row["gross_amount"])).sum();

@@ -38,9 +38,9 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let joined = blocks(text, "sh").join("\n").replace("\\\n", " ");
     let ours = joined.lines().filter_map(|line| {
         let line = line.trim().rsplit_once("| ").map_or(line.trim(), |(_, last)| last);
-        let rest = line.strip_prefix("ml-connector ").or_else(|| {
-            line.strip_prefix("cargo run --release -- ").or_else(|| line.strip_prefix("cargo run -- "))
-        })?;
+        let rest = line
+            .strip_prefix("ml-connector ")
+            .or_else(|| line.strip_prefix("cargo run --release -- ").or_else(|| line.strip_prefix("cargo run -- ")))?;
         Some(words(rest))
     });
     ours.collect()

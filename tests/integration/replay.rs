@@ -53,7 +53,11 @@ fn replaying_anything_twice_changes_nothing() {
             let ran = world.cli(&[replay, &["--json"]].concat()).ok();
             let row = ran.sync("ap_invoices");
             assert!(row["read"].as_u64().unwrap() > 0, "{ran}");
-            assert_eq!((&row["inserted"], &row["updated"], &row["deleted"]), (&json!(0), &json!(0), &json!(0)), "{ran}");
+            assert_eq!(
+                (&row["inserted"], &row["updated"], &row["deleted"]),
+                (&json!(0), &json!(0), &json!(0)),
+                "{ran}"
+            );
             assert_eq!(everything(&world), before, "{}", ran.command);
             assert_eq!(held(&world), held_before, "{}", ran.command);
         }
@@ -176,7 +180,11 @@ fn a_full_run_marks_deleted_what_is_gone_and_brings_back_what_returns() {
     let gone: Vec<_> = (0..3).map(|n| world.key("F0411", n * 7)).collect();
     let rows = delete(&world, &gone);
     let run = world.cli(&["run", "ap_invoices", "--json"]).exits(1).sync("ap_invoices");
-    assert_eq!((&run["deleted"], &run["agrees"]), (&json!(0), &json!(false)), "a change is seen by its stamp, a delete is not: {run}");
+    assert_eq!(
+        (&run["deleted"], &run["agrees"]),
+        (&json!(0), &json!(false)),
+        "a change is seen by its stamp, a delete is not: {run}"
+    );
     let run = world.cli(&["run", "ap_invoices", "--full", "--json"]).ok().sync("ap_invoices");
     assert_eq!((&run["deleted"], &run["agrees"]), (&json!(3), &json!(true)), "{run}");
     world.agrees_except("ap_invoices", &[]);

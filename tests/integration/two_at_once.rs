@@ -14,7 +14,10 @@ fn a_second_run_is_turned_away_while_the_first_one_works() {
 
     let busy = world.cli(&["run", "ap_invoices"]).exits(3);
     busy.says(&["another ml-connector", &format!("process {}", first.id()), "wait for it or use another --state"]);
-    for verb in [["backfill", "ap_invoices", "--from", "2026-01-01", "--to", "2026-01-02"].as_slice(), &["replay", "--key", "1", "--sync", "suppliers"]] {
+    for verb in [
+        ["backfill", "ap_invoices", "--from", "2026-01-01", "--to", "2026-01-02"].as_slice(),
+        &["replay", "--key", "1", "--sync", "suppliers"],
+    ] {
         world.cli(verb).exits(3);
     }
     world.cli(&["status"]).ok().says(&["ap_invoices", "suppliers"]);

@@ -211,13 +211,7 @@ impl World {
             },
             _ => Selection::Changes,
         };
-        let task = PollTask {
-            sync: self.sync.clone(),
-            run: self.context.ids.run_id(),
-            reason,
-            selection,
-            sequence: 0,
-        };
+        let task = PollTask { sync: self.sync.clone(), run: self.context.ids.run_id(), reason, selection, sequence: 0 };
         self.embedded.send(&Message::new(Task::Poll(task)), Duration::ZERO).await.unwrap();
     }
 

@@ -27,10 +27,7 @@ impl SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the one clock that all others are told by"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "this is the one clock that all others are told by")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(6)
     }
@@ -53,23 +50,13 @@ fn following(last: (i64, u64), now: i64, random: u64) -> (i64, u64) {
         return (now, random >> (64 - TAIL_BITS + 1));
     }
     let tail = last.1 + 1 + (random >> (64 - TAIL_BITS / 2));
-    if tail >> TAIL_BITS == 0 {
-        (last.0, tail)
-    } else {
-        (last.0 + 1, 0)
-    }
+    if tail >> TAIL_BITS == 0 { (last.0, tail) } else { (last.0 + 1, 0) }
 }
 
 fn run_id((second, tail): (i64, u64)) -> RunId {
     let time = DateTime::from_timestamp(second, 0).unwrap_or_default();
-    let digits = (0..TAIL_BITS / 5)
-        .rev()
-        .map(|i| char::from(DIGITS[(tail >> (5 * i) & 31) as usize]));
-    RunId::new(format!(
-        "{}-{}",
-        time.format("%Y%m%dT%H%M%S"),
-        digits.collect::<String>()
-    ))
+    let digits = (0..TAIL_BITS / 5).rev().map(|i| char::from(DIGITS[(tail >> (5 * i) & 31) as usize]));
+    RunId::new(format!("{}-{}", time.format("%Y%m%dT%H%M%S"), digits.collect::<String>()))
 }
 
 /// Random enough for names, not for secrets: the standard library seeds every hasher from the system's randomness.

@@ -68,10 +68,7 @@ impl Database {
     pub(crate) fn in_memory() -> Result<Self> {
         let place = Place("memory".to_owned());
         let connection = prepared(&place, Connection::open_in_memory)?;
-        Ok(Self {
-            writer: Thread::start("state-writer", connection, place, write_groups)?,
-            reader: None,
-        })
+        Ok(Self { writer: Thread::start("state-writer", connection, place, write_groups)?, reader: None })
     }
 
     /// Does `work` in a transaction. It is on the disk when this returns.
@@ -125,11 +122,7 @@ fn prepared(place: &Place, open: impl FnOnce() -> rusqlite::Result<Connection>) 
         ] {
             connection.pragma_update(None, name, value)?;
         }
-        for (name, value) in [
-            ("journal_mode", "wal"),
-            ("synchronous", "full"),
-            ("temp_store", "memory"),
-        ] {
+        for (name, value) in [("journal_mode", "wal"), ("synchronous", "full"), ("temp_store", "memory")] {
             connection.pragma_update(None, name, value)?;
         }
         // Some systems answer a flush before the disk has done it unless they are told so.
@@ -175,9 +168,9 @@ impl Place {
             Fault::Sqlite(error) => error,
         };
         match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Error::stop(format!(
-                "the disk of {place} is full: nothing is lost; free some space and run again"
-            )),
+            Some(ErrorCode::DiskFull) => {
+                Error::stop(format!("the disk of {place} is full: nothing is lost; free some space and run again"))
+            }
             Some(ErrorCode::SystemIoFailure) => Error::stop(format!(
                 "the disk of {place} cannot be read or written ({error}): nothing that was confirmed is lost; look at \
                  the disk and its free space, then run again"
@@ -257,10 +250,7 @@ impl Thread {
             .name(name.to_owned())
             .spawn(move || serve(&connection, &waiting, &place))
             .map_err(|e| Error::stop(format!("no thread can be started for the state: {e}")))?;
-        Ok(Self {
-            jobs: Some(jobs),
-            handle: Some(handle),
-        })
+        Ok(Self { jobs: Some(jobs), handle: Some(handle) })
     }
 
     async fn ask<T: Send + 'static>(
@@ -270,12 +260,7 @@ impl Thread {
         let gone = || Error::stop("the thread that keeps the state has ended: run again");
         let (answer, answered) = oneshot::channel();
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(Box::new(Request {
-            work: Some(work),
-            outcome: None,
-            answer,
-        }))
-        .map_err(|_| gone())?;
+        jobs.send(Box::new(Request { work: Some(work), outcome: None, answer })).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -348,10 +333,7 @@ pub(crate) fn all<T>(
     parameters: impl rusqlite::Params,
     row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, Fault> {
-    Ok(connection
-        .prepare_cached(sql)?
-        .query_map(parameters, row)?
-        .collect::<rusqlite::Result<_>>()?)
+    Ok(connection.prepare_cached(sql)?.query_map(parameters, row)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Changes rows by a statement that is parsed once, and says how many.

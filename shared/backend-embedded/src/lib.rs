@@ -77,14 +77,7 @@ impl Embedded {
     }
 
     fn new(database: Database, clock: Arc<dyn Clock>, dir: Option<PathBuf>) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                database,
-                clock,
-                wakes: Wakes::default(),
-                dir,
-            }),
-        }
+        Self { inner: Arc::new(Inner { database, clock, wakes: Wakes::default(), dir }) }
     }
 
     /// Takes the right to work on this state until the lock is dropped. Reading needs no lock.

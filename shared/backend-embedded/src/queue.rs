@@ -57,12 +57,7 @@ struct Receipt {
 impl Receipt {
     fn parse(text: &str) -> Result<Self> {
         text.split_once('-')
-            .and_then(|(id, receives)| {
-                Some(Self {
-                    id: id.parse().ok()?,
-                    receives: receives.parse().ok()?,
-                })
-            })
+            .and_then(|(id, receives)| Some(Self { id: id.parse().ok()?, receives: receives.parse().ok()? }))
             .ok_or_else(|| Error::stop(format!("`{text}` is no receipt of this queue")))
     }
 
@@ -76,10 +71,7 @@ impl Queue for Embedded {
     async fn send(&self, message: &Message, delay: Duration) -> Result<()> {
         let stage = message.task.stage();
         let due = later(self.inner.clock.now(), delay);
-        let due = message
-            .not_before
-            .map_or(due, |not_before| due.max(not_before))
-            .timestamp_micros();
+        let due = message.not_before.map_or(due, |not_before| due.max(not_before)).timestamp_micros();
         let message = message.clone();
         self.database().write(move |c| insert(c, stage, due, &message)).await?;
         self.inner.wakes.of(stage).notify_waiters();
@@ -89,9 +81,7 @@ impl Queue for Embedded {
     async fn receive(&self, stage: Stage, max: usize, visibility: Duration) -> Result<Vec<Received>> {
         let now = self.inner.clock.now();
         let hidden_until = later(now, visibility).timestamp_micros();
-        self.database()
-            .write(move |c| take(c, stage, max, now.timestamp_micros(), hidden_until))
-            .await
+        self.database().write(move |c| take(c, stage, max, now.timestamp_micros(), hidden_until)).await
     }
 
     async fn delete(&self, stage: Stage, receipt: &str) -> Result<()> {
@@ -109,22 +99,24 @@ impl Queue for Embedded {
     async fn dead_letter(&self, stage: Stage, received: &Received, reason: &str) -> Result<()> {
         let receipt = Receipt::parse(&received.receipt)?;
         let (at, reason) = (self.inner.clock.now().timestamp_micros(), reason.to_owned());
-        self.database()
-            .write(move |c| put_aside(c, stage, receipt, at, &reason))
-            .await
+        self.database().write(move |c| put_aside(c, stage, receipt, at, &reason)).await
     }
 }
 
 impl Embedded {
-    /// Makes every message visible that was handed out: to be called first by the one who works, as whoever had them is
-    /// gone. Returns how many there were.
+    /// Makes every message visible that was handed out, and frees the permits that were taken: to be called first by the
+    /// one who works, as whoever had them is gone. Returns how many messages there were.
     ///
     /// # Errors
     /// As every call to the store.
     pub async fn recover(&self, _lock: &WorkLock) -> Result<u64> {
         let now = self.inner.clock.now().timestamp_micros();
         let sql = "UPDATE messages SET visible_at = ?1 WHERE receives > 0 AND visible_at > ?1";
-        let recovered = self.database().write(move |c| execute(c, sql, (now,))).await?;
+        let recover = move |c: &Connection| {
+            execute(c, "DELETE FROM syncs WHERE owner GLOB 'connection:*' AND item GLOB 'permit/*'", ())?;
+            execute(c, sql, (now,))
+        };
+        let recovered = self.database().write(recover).await?;
         self.wake_all();
         Ok(recovered as u64)
     }
@@ -142,10 +134,7 @@ impl Embedded {
     /// As every call to the store.
     pub async fn pending(&self, stage: Stage) -> Result<u64> {
         let sql = "SELECT count(*) FROM messages WHERE stage = ?1";
-        let count = self
-            .database()
-            .read(move |c| one(c, sql, (stage.as_str(),), |r| r.get(0)))
-            .await?;
+        let count = self.database().read(move |c| one(c, sql, (stage.as_str(),), |r| r.get(0))).await?;
         Ok(count.unwrap_or_default())
     }
 
@@ -155,10 +144,7 @@ impl Embedded {
     /// As every call to the store.
     pub async fn next_due(&self, stage: Stage) -> Result<Option<DateTime<Utc>>> {
         let sql = "SELECT min(visible_at) FROM messages WHERE stage = ?1";
-        let due = self
-            .database()
-            .read(move |c| one(c, sql, (stage.as_str(),), |r| r.get::<_, Option<i64>>(0)))
-            .await?;
+        let due = self.database().read(move |c| one(c, sql, (stage.as_str(),), |r| r.get::<_, Option<i64>>(0))).await?;
         Ok(due.flatten().and_then(DateTime::from_timestamp_micros))
     }
 
@@ -172,11 +158,7 @@ impl Embedded {
         let mut sent = std::pin::pin!(sent);
         // From here on nothing that is sent is missed, so that looking once is enough.
         sent.as_mut().enable();
-        if self
-            .next_due(stage)
-            .await?
-            .is_some_and(|due| due <= self.inner.clock.now())
-        {
+        if self.next_due(stage).await?.is_some_and(|due| due <= self.inner.clock.now()) {
             return Ok(());
         }
         sent.await;
@@ -198,24 +180,12 @@ impl Embedded {
                 Ok((stage, at, receives, reason, envelope, payload.unwrap_or_default()))
             })
         });
-        let letters = rows
-            .await?
-            .into_iter()
-            .map(|(stage, at, receive_count, reason, envelope, payload)| {
-                let unknown = || Error::stop(format!("a dead letter is of an unknown stage, `{stage}`"));
-                let stage = Stage::ALL
-                    .into_iter()
-                    .find(|known| known.as_str() == stage)
-                    .ok_or_else(unknown)?;
-                let at = DateTime::from_timestamp_micros(at).unwrap_or_default();
-                Ok(DeadLetter {
-                    stage,
-                    message: opened(&envelope, payload).ok(),
-                    reason,
-                    at,
-                    receive_count,
-                })
-            });
+        let letters = rows.await?.into_iter().map(|(stage, at, receive_count, reason, envelope, payload)| {
+            let unknown = || Error::stop(format!("a dead letter is of an unknown stage, `{stage}`"));
+            let stage = Stage::ALL.into_iter().find(|known| known.as_str() == stage).ok_or_else(unknown)?;
+            let at = DateTime::from_timestamp_micros(at).unwrap_or_default();
+            Ok(DeadLetter { stage, message: opened(&envelope, payload).ok(), reason, at, receive_count })
+        });
         letters.collect()
     }
 }
@@ -248,15 +218,8 @@ fn take(
                WHERE stage = ?1 AND visible_at <= ?2 ORDER BY visible_at, id LIMIT ?3";
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let due = all(connection, sql, (stage.as_str(), now, max), |r| {
-        let receipt = Receipt {
-            id: r.get(0)?,
-            receives: r.get::<_, u32>(1)? + 1,
-        };
-        Ok((
-            receipt,
-            r.get::<_, String>(2)?,
-            r.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default(),
-        ))
+        let receipt = Receipt { id: r.get(0)?, receives: r.get::<_, u32>(1)? + 1 };
+        Ok((receipt, r.get::<_, String>(2)?, r.get::<_, Option<Vec<u8>>>(3)?.unwrap_or_default()))
     })?;
     let mut taken = Vec::with_capacity(due.len());
     for (receipt, envelope, payload) in due {
@@ -264,11 +227,7 @@ fn take(
         execute(connection, sql, (receipt.id, hidden_until, receipt.receives))?;
         match opened(&envelope, payload) {
             Ok(message) => {
-                taken.push(Received {
-                    message,
-                    receipt: receipt.text(),
-                    receive_count: receipt.receives,
-                });
+                taken.push(Received { message, receipt: receipt.text(), receive_count: receipt.receives });
             }
             Err(error) => {
                 tracing::error!(stage = stage.as_str(), %error, "a message is put aside");
@@ -295,11 +254,7 @@ fn put_aside(connection: &Connection, stage: Stage, receipt: Receipt, at: i64, r
     let sql = "INSERT INTO dead_letters (id, stage, at, receives, reason, envelope) \
                SELECT id, stage, ?4, receives, ?5, envelope FROM messages \
                WHERE id = ?1 AND stage = ?2 AND receives = ?3";
-    execute(
-        connection,
-        sql,
-        (receipt.id, stage.as_str(), receipt.receives, at, reason),
-    )?;
+    execute(connection, sql, (receipt.id, stage.as_str(), receipt.receives, at, reason))?;
     remove(connection, stage, receipt)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use engine::Kind;
-use engine::model::id::{RunId, SyncId};
+use engine::model::id::{ConnectionId, RunId, SyncId, TenantId};
 use engine::model::message::{Message, Stage, Task};
 use engine::ports::{Clock, Queue, Store};
 
@@ -19,10 +19,7 @@ fn sync() -> SyncId {
 }
 
 fn message(run: &str) -> Message {
-    Message::new(Task::Close {
-        sync: sync(),
-        run: RunId::new(run),
-    })
+    Message::new(Task::Close { sync: sync(), run: RunId::new(run) })
 }
 
 struct FixedClock(Mutex<DateTime<Utc>>);
@@ -34,9 +31,7 @@ impl Clock for FixedClock {
 }
 
 fn fixed_clock() -> Arc<FixedClock> {
-    Arc::new(FixedClock(Mutex::new(
-        DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
-    )))
+    Arc::new(FixedClock(Mutex::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap())))
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -49,10 +44,7 @@ async fn what_a_killed_process_was_told_to_be_done_is_done() {
     if let Some(dir) = std::env::var_os(CRASH_DIR) {
         let embedded = Embedded::open(Path::new(&dir)).unwrap();
         let _lock = embedded.lock().unwrap();
-        embedded
-            .update_sync(&sync(), &mut |state| state.epoch = 7)
-            .await
-            .unwrap();
+        embedded.update_sync(&sync(), &mut |state| state.epoch = 7).await.unwrap();
         embedded.send(&message("1"), Duration::ZERO).await.unwrap();
         embedded.receive(Stage::Load, 1, HOUR).await.unwrap();
         // Ends without closing anything.
@@ -61,11 +53,7 @@ async fn what_a_killed_process_was_told_to_be_done_is_done() {
     let dir = tempfile::tempdir().unwrap();
     let test = "tests::what_a_killed_process_was_told_to_be_done_is_done";
     let mut child = Command::new(std::env::current_exe().unwrap());
-    let ended = child
-        .args(["--exact", test])
-        .env(CRASH_DIR, dir.path())
-        .output()
-        .unwrap();
+    let ended = child.args(["--exact", test]).env(CRASH_DIR, dir.path()).output().unwrap();
     assert!(!ended.status.success());
 
     let embedded = Embedded::open(dir.path()).unwrap();
@@ -100,18 +88,24 @@ async fn recovery_leaves_delayed_messages_alone() {
 }
 
 #[tokio::test]
+async fn recovery_frees_the_sessions_of_who_is_gone() {
+    let embedded = Embedded::in_memory_with(fixed_clock()).unwrap();
+    let lock = embedded.lock().unwrap();
+    let (tenant, connection) = (TenantId::new("acme"), ConnectionId::new("erp"));
+    let now = fixed_clock().now();
+    let permit =
+        async |holder| embedded.permit(&tenant, &connection, holder, 1, now, now + TimeDelta::hours(1)).await.unwrap();
+    assert!(permit("the one that died").await);
+    assert!(!permit("the next").await);
+    embedded.recover(&lock).await.unwrap();
+    assert!(permit("the next").await);
+}
+
+#[tokio::test]
 async fn a_stage_tells_what_it_has_and_when() {
     let clock = fixed_clock();
     let embedded = Embedded::in_memory_with(clock.clone()).unwrap();
-    assert_eq!(
-        (
-            embedded.pending(Stage::Load).await,
-            embedded.next_due(Stage::Load).await
-        )
-            .0
-            .unwrap(),
-        0
-    );
+    assert_eq!((embedded.pending(Stage::Load).await, embedded.next_due(Stage::Load).await).0.unwrap(), 0);
     assert_eq!(embedded.next_due(Stage::Load).await.unwrap(), None);
     let mut late = message("1");
     late.not_before = Some(clock.now() + TimeDelta::hours(2));
@@ -141,23 +135,14 @@ async fn who_waits_wakes_when_a_message_is_sent_or_there_already() {
 #[tokio::test]
 async fn dead_letters_keep_their_reason_and_their_rows() {
     let embedded = Embedded::in_memory_with(fixed_clock()).unwrap();
-    let sent = Message {
-        payload: vec![7; 100],
-        ..message("1")
-    };
+    let sent = Message { payload: vec![7; 100], ..message("1") };
     embedded.send(&sent, Duration::ZERO).await.unwrap();
     let received = embedded.receive(Stage::Load, 1, HOUR).await.unwrap();
-    embedded
-        .dead_letter(Stage::Load, &received[0], "it panicked")
-        .await
-        .unwrap();
+    embedded.dead_letter(Stage::Load, &received[0], "it panicked").await.unwrap();
     let letters = embedded.dead_letters().await.unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].message.as_ref(), Some(&sent));
-    assert_eq!(
-        (letters[0].reason.as_str(), letters[0].receive_count),
-        ("it panicked", 1)
-    );
+    assert_eq!((letters[0].reason.as_str(), letters[0].receive_count), ("it panicked", 1));
 }
 
 #[tokio::test]
@@ -165,19 +150,11 @@ async fn a_message_that_cannot_be_read_is_put_aside_and_stops_nobody() {
     let embedded = Embedded::in_memory().unwrap();
     embedded.send(&message("1"), Duration::ZERO).await.unwrap();
     let spoil = "UPDATE messages SET envelope = '{\"v\":9,\"task\":\"dance\"}'";
-    embedded
-        .database()
-        .write(|c| Ok(c.execute_batch(spoil)?))
-        .await
-        .unwrap();
+    embedded.database().write(|c| Ok(c.execute_batch(spoil)?)).await.unwrap();
     embedded.send(&message("2"), Duration::ZERO).await.unwrap();
     let received = embedded.receive(Stage::Load, 9, HOUR).await.unwrap();
     assert_eq!(received.len(), 1);
-    assert!(
-        embedded.dead_letters().await.unwrap()[0]
-            .reason
-            .contains("another version")
-    );
+    assert!(embedded.dead_letters().await.unwrap()[0].reason.contains("another version"));
 }
 
 #[tokio::test]
@@ -191,15 +168,9 @@ async fn a_full_disk_is_told_in_words_and_loses_nothing() {
             .write(move |c| Ok(c.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(()))?))
     };
     limit(40).await.unwrap();
-    let big = Message {
-        payload: vec![7; 1 << 20],
-        ..message("2")
-    };
+    let big = Message { payload: vec![7; 1 << 20], ..message("2") };
     let small = message("3");
-    let sends = tokio::join!(
-        embedded.send(&big, Duration::ZERO),
-        embedded.send(&small, Duration::ZERO)
-    );
+    let sends = tokio::join!(embedded.send(&big, Duration::ZERO), embedded.send(&small, Duration::ZERO));
     let error = sends.0.unwrap_err();
     assert_eq!(error.kind(), Kind::Stop);
     assert!(error.to_string().contains("nothing is lost") && error.to_string().contains(dir.path().to_str().unwrap()));
@@ -215,11 +186,8 @@ async fn one_failing_request_takes_no_other_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let embedded = Embedded::open(dir.path()).unwrap();
     let insert = "INSERT INTO links VALUES ('s', 'k', 't')";
-    let twice = |times: usize| {
-        embedded
-            .database()
-            .write(move |c| (0..times).try_for_each(|_| Ok(c.execute_batch(insert)?)))
-    };
+    let twice =
+        |times: usize| embedded.database().write(move |c| (0..times).try_for_each(|_| Ok(c.execute_batch(insert)?)));
     let (failed, kept) = tokio::join!(twice(2), twice(1));
     assert!(failed.is_err());
     kept.unwrap();

@@ -40,15 +40,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 
 /// The part of a variable's name that stands for a secret or a field.
 fn in_capitals(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect()
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
 fn missing(secret: &str) -> Error {
@@ -74,9 +66,7 @@ impl EnvVault {
             let name = name.strip_prefix(PREFIX)?.to_owned();
             (!value.is_empty()).then_some((name, value))
         });
-        Self {
-            variables: ours.collect(),
-        }
+        Self { variables: ours.collect() }
     }
 
     fn fields(&self, secret: &str) -> BTreeMap<String, String> {
@@ -99,11 +89,7 @@ impl fmt::Debug for EnvVault {
 impl Vault for EnvVault {
     async fn secret(&self, name: &str) -> Result<Secret> {
         let fields = self.fields(name);
-        if fields.is_empty() {
-            Err(missing(name))
-        } else {
-            Ok(Secret::new(fields))
-        }
+        if fields.is_empty() { Err(missing(name)) } else { Ok(Secret::new(fields)) }
     }
 }
 
@@ -127,13 +113,7 @@ impl FileVault {
     /// The secrets file in `dir`, which need not exist yet, and the passphrase where there is one.
     pub fn new(dir: &Path, passphrase: Option<String>) -> Self {
         let passphrase = passphrase.filter(|p| !p.is_empty()).map(SecretString::from);
-        Self {
-            inner: Arc::new(Files {
-                dir: dir.to_owned(),
-                passphrase,
-                opened: Mutex::new(None),
-            }),
-        }
+        Self { inner: Arc::new(Files { dir: dir.to_owned(), passphrase, opened: Mutex::new(None) }) }
     }
 
     /// Sets a field of a secret. Blocks: not for asynchronous code.
@@ -142,10 +122,7 @@ impl FileVault {
     /// Stops when the file cannot be opened or written.
     pub fn set(&self, secret: &str, field: &str, value: &str) -> Result<()> {
         self.inner.change(|secrets| {
-            secrets
-                .entry(secret.to_owned())
-                .or_default()
-                .insert(field.to_owned(), value.to_owned());
+            secrets.entry(secret.to_owned()).or_default().insert(field.to_owned(), value.to_owned());
             true
         })?;
         Ok(())
@@ -165,10 +142,7 @@ impl FileVault {
     /// As [`FileVault::set`].
     pub fn names(&self) -> Result<Vec<(String, Vec<String>)>> {
         let secrets = self.inner.open()?;
-        Ok(secrets
-            .iter()
-            .map(|(name, fields)| (name.clone(), fields.keys().cloned().collect()))
-            .collect())
+        Ok(secrets.iter().map(|(name, fields)| (name.clone(), fields.keys().cloned().collect())).collect())
     }
 
     async fn fields(&self, secret: &str) -> Result<BTreeMap<String, String>> {
@@ -181,9 +155,7 @@ impl FileVault {
 
 impl fmt::Debug for FileVault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileVault")
-            .field("dir", &self.inner.dir)
-            .finish_non_exhaustive()
+        f.debug_struct("FileVault").field("dir", &self.inner.dir).finish_non_exhaustive()
     }
 }
 
@@ -191,11 +163,7 @@ impl fmt::Debug for FileVault {
 impl Vault for FileVault {
     async fn secret(&self, name: &str) -> Result<Secret> {
         let fields = self.fields(name).await?;
-        if fields.is_empty() {
-            Err(missing(name))
-        } else {
-            Ok(Secret::new(fields))
-        }
+        if fields.is_empty() { Err(missing(name)) } else { Ok(Secret::new(fields)) }
     }
 }
 
@@ -220,21 +188,15 @@ impl Files {
         let bytes = fs::read(path).map_err(|e| cannot("read", path, &e))?;
         let damaged = || {
             let path = path.display();
-            Error::stop(format!(
-                "{path} is damaged: put back a copy of it, or delete it and set the secrets again"
-            ))
+            Error::stop(format!("{path} is damaged: put back a copy of it, or delete it and set the secrets again"))
         };
-        let is_locked = age::Decryptor::new_buffered(bytes.as_slice())
-            .map_err(|_| damaged())?
-            .is_scrypt();
+        let is_locked = age::Decryptor::new_buffered(bytes.as_slice()).map_err(|_| damaged())?.is_scrypt();
         let text = match (&self.passphrase, is_locked) {
             (Some(passphrase), true) => age::decrypt(&age::scrypt::Identity::new(passphrase.clone()), &bytes)
                 .map_err(|_| Error::stop(format!("{PASSPHRASE_VARIABLE} does not open {}", path.display())))?,
             (None, true) => {
                 let path = path.display();
-                return Err(Error::stop(format!(
-                    "{path} is locked with a passphrase: set {PASSPHRASE_VARIABLE}"
-                )));
+                return Err(Error::stop(format!("{path} is locked with a passphrase: set {PASSPHRASE_VARIABLE}")));
             }
             (_, false) => {
                 let key_path = self.dir.join(KEY_FILE);
@@ -264,10 +226,7 @@ impl Files {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(cannot("read", &path, &e)),
         };
-        let key = text
-            .trim()
-            .parse()
-            .map_err(|_| Error::stop(format!("{} is no age key", path.display())))?;
+        let key = text.trim().parse().map_err(|_| Error::stop(format!("{} is no age key", path.display())))?;
         Ok(Some(key))
     }
 
@@ -284,11 +243,8 @@ impl Files {
     fn change(&self, change: impl FnOnce(&mut Secrets) -> bool) -> Result<bool> {
         self.create_dir()?;
         let lock_path = self.dir.join(LOCK_FILE);
-        let lock = private()
-            .create(true)
-            .truncate(false)
-            .open(&lock_path)
-            .map_err(|e| cannot("open", &lock_path, &e))?;
+        let lock =
+            private().create(true).truncate(false).open(&lock_path).map_err(|e| cannot("open", &lock_path, &e))?;
         // Two who set secrets at once must not undo each other. Closing the file releases it.
         lock.lock().map_err(|e| cannot("lock", &lock_path, &e))?;
         // The stamp of a file may hide a change within one tick of the disk's clock: this must build on the truth.
@@ -364,10 +320,7 @@ impl ChainVault {
     pub fn new(dir: &Path, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let variables: BTreeMap<String, String> = variables.into_iter().collect();
         let passphrase = variables.get(PASSPHRASE_VARIABLE).cloned();
-        Self {
-            file: FileVault::new(dir, passphrase),
-            variables: EnvVault::new(variables),
-        }
+        Self { file: FileVault::new(dir, passphrase), variables: EnvVault::new(variables) }
     }
 
     /// The file, to change it.
@@ -390,11 +343,7 @@ impl Vault for ChainVault {
             Err(error) => return Err(error),
         };
         fields.extend(variables);
-        if fields.is_empty() {
-            Err(missing(name))
-        } else {
-            Ok(Secret::new(fields))
-        }
+        if fields.is_empty() { Err(missing(name)) } else { Ok(Secret::new(fields)) }
     }
 }
 

@@ -76,9 +76,7 @@ fn file_vault(dir: &Path, passphrase: Option<&str>, secrets: &[(&str, &str, &str
 
 fn variables(secrets: &[(&str, &str, &str)]) -> Vec<(String, String)> {
     let variable = |(secret, field, value): &(&str, &str, &str)| {
-        let name = format!("ML_CONNECTOR_SECRET_{secret}_{field}")
-            .to_uppercase()
-            .replace('-', "_");
+        let name = format!("ML_CONNECTOR_SECRET_{secret}_{field}").to_uppercase().replace('-', "_");
         (name, (*value).to_owned())
     };
     secrets.iter().map(variable).collect()

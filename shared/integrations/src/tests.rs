@@ -16,11 +16,16 @@ use super::*;
 #[derive(Deserialize, JsonSchema)]
 struct Connection {
     system: String,
+    zone: Option<String>,
 }
 
 impl ConnectionSpec for Connection {
     fn system(&self) -> &str {
         &self.system
+    }
+
+    fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
     }
 }
 
@@ -86,6 +91,27 @@ fn every_sync_and_every_column_says_what_it_means() {
     }
 }
 
+#[test]
+fn the_examples_of_the_readme_work() {
+    let readme = include_str!("../README.md");
+    let examples: Vec<_> = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [tenant, blueprint, expressions] = examples[..] else { panic!("{} examples", examples.len()) };
+
+    let connections = "connections: {erp: {system: jde, zone: UTC}, warehouse: {system: warehouse}}\n";
+    let tenant = TenantFile::<Connection>::parse(TenantId::new("acme"), "README.md", &format!("{connections}{tenant}"));
+    let plans =
+        tenant.and_then(|tenant| resolve(&tenant, &blueprints()?)).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(plans.iter().filter(|sync| !sync.enabled).count(), 1);
+
+    BlueprintFile::parse("README.md", blueprint).unwrap_or_else(|problems| panic!("{problems}"));
+
+    let columns: String = expressions.lines().map(|line| format!("          {line}\n")).collect();
+    let integration = "  jde-looker:\n    source: erp\n    destination: warehouse\n    syncs:\n      gl_accounts:\n";
+    let tenant = format!("{connections}integrations:\n{integration}        columns:\n{columns}");
+    let tenant = TenantFile::<Connection>::parse(TenantId::new("acme"), "README.md", &tenant);
+    tenant.and_then(|tenant| resolve(&tenant, &blueprints()?)).unwrap_or_else(|problems| panic!("{problems}"));
+}
+
 /// The primary keys and update stamps of JD Edwards' own tables.
 #[test]
 fn jd_edwards_is_read_by_the_keys_of_its_indexes() {
@@ -142,10 +168,11 @@ fn an_invoice_of_jd_edwards_becomes_a_row_that_analysts_read() {
 
 #[test]
 fn a_line_waits_for_its_order_and_turns_back_into_its_key() {
-    let plan = plan("purchase_order_lines");
+    let lines = plan("purchase_order_lines");
     let row = serde_json::json!({"DOCO": 1234, "DCTO": "OP", "KCOO": "00001", "SFXO": "000", "LNID": 2});
     let (key, _) = mapped("purchase_order_lines", &row);
     assert_eq!(key, "1234|OP|00001|000|2.000");
-    assert_eq!(plan.mapping.source_key(&RecordKey::new(key)).unwrap().join(" "), "1234 OP 00001 000 2.000");
-    assert_eq!(plan.after, ["purchase_orders"]);
+    assert_eq!(lines.mapping.source_key(&RecordKey::new(key)).unwrap().join(" "), "1234 OP 00001 000 2.000");
+    assert_eq!(lines.after, ["purchase_orders"]);
+    assert!(plan("purchase_orders").keeps_links);
 }

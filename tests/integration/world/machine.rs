@@ -16,7 +16,11 @@ pub fn library(what: &str) -> Option<&'static Path> {
         }
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/world/machine.c");
         let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("machine.so");
-        let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source).status();
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .arg(&library)
+            .arg(source)
+            .status();
         compiled.is_ok_and(|status| status.success()).then_some(library)
     });
     if library.is_none() {

@@ -289,8 +289,7 @@ pub fn small_ledger() -> Tables {
 /// A ledger of this size as of today.
 pub fn seeded(invoices: usize, purchase_orders: usize, suppliers: usize) -> Tables {
     let today = Clock::system().now().date_naive();
-    let options =
-        SeedOptions { invoices, purchase_orders, suppliers, details: false, ..SeedOptions::new(today) };
+    let options = SeedOptions { invoices, purchase_orders, suppliers, details: false, ..SeedOptions::new(today) };
     ledger(&options).unwrap()
 }
 

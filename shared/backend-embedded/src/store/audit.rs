@@ -31,11 +31,7 @@ pub(super) async fn write_lines(database: &Database, audit: &AuditBatch) -> Resu
             let sql = "INSERT INTO audit (sync, least, greatest, run, seq, part, at, version, mapping, content) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
             let run = batch.run.as_str();
-            execute(
-                c,
-                sql,
-                (sync, least, greatest, run, batch.seq, part, at, version, mapping, block),
-            )?;
+            execute(c, sql, (sync, least, greatest, run, batch.seq, part, at, version, mapping, block))?;
             Ok(())
         })
         .await
@@ -72,18 +68,9 @@ pub(super) async fn lines_of(database: &Database, sync: &SyncId, key: &RecordKey
             let mut lines = Vec::new();
             // One block at a time: a long history is not held in memory.
             while let Some(row) = blocks.next()? {
-                let batch = BatchId {
-                    run: RunId::new(row.get::<_, String>(0)?),
-                    seq: row.get(1)?,
-                };
+                let batch = BatchId { run: RunId::new(row.get::<_, String>(0)?), seq: row.get(1)? };
                 let (at, version, mapping) = (row.get(2)?, row.get(3)?, row.get(4)?);
-                let block = Block {
-                    batch,
-                    at,
-                    version,
-                    mapping,
-                    content: row.get(5)?,
-                };
+                let block = Block { batch, at, version, mapping, content: row.get(5)? };
                 block.find(&key, &mut lines)?;
             }
             Ok(lines)
@@ -93,12 +80,7 @@ pub(super) async fn lines_of(database: &Database, sync: &SyncId, key: &RecordKey
 
 impl Block {
     fn find(&self, key: &RecordKey, lines: &mut Vec<AuditLine>) -> Result<()> {
-        let unknown = || {
-            Error::stop(format!(
-                "the audit of batch {} is from a newer ml-connector",
-                self.batch
-            ))
-        };
+        let unknown = || Error::stop(format!("the audit of batch {} is from a newer ml-connector", self.batch));
         let rows = Rows::decompress(&self.content)?;
         let mut reader = rows.reader();
         let mut cells = Vec::new();
@@ -109,10 +91,7 @@ impl Block {
             if found != key.as_str() {
                 continue;
             }
-            let outcome = u8::try_from(*outcome)
-                .ok()
-                .and_then(Outcome::from_code)
-                .ok_or_else(unknown)?;
+            let outcome = u8::try_from(*outcome).ok().and_then(Outcome::from_code).ok_or_else(unknown)?;
             lines.push(AuditLine {
                 at: DateTime::from_timestamp_micros(self.at).unwrap_or_default(),
                 batch: self.batch.clone(),
@@ -131,9 +110,7 @@ pub(super) async fn hold(database: &Database, held: &[Held]) -> Result<()> {
         return Ok(());
     }
     let held = held.to_vec();
-    database
-        .write(move |c| held.into_iter().try_for_each(|held| hold_one(c, held)))
-        .await
+    database.write(move |c| held.into_iter().try_for_each(|held| hold_one(c, held))).await
 }
 
 fn hold_one(connection: &Connection, mut held: Held) -> Result<(), Fault> {
@@ -147,11 +124,7 @@ fn hold_one(connection: &Connection, mut held: Held) -> Result<(), Fault> {
         if held.is_waiting() && before.why == held.why {
             held.since = before.since;
         }
-        execute(
-            connection,
-            "DELETE FROM audit WHERE sync = ?1 AND least = ?2 AND held IS NOT NULL",
-            (&sync, &key),
-        )?;
+        execute(connection, "DELETE FROM audit WHERE sync = ?1 AND least = ?2 AND held IS NOT NULL", (&sync, &key))?;
     }
     let waits_for = match &held.why {
         HeldWhy::Waiting { stream, .. } => Some(stream.as_str()),
@@ -161,17 +134,7 @@ fn hold_one(connection: &Connection, mut held: Held) -> Result<(), Fault> {
                VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let at = held.since.timestamp_micros();
     let (run, content) = (held.batch.run.as_str(), to_json(&held)?.into_bytes());
-    let row = (
-        &sync,
-        &key,
-        run,
-        held.batch.seq,
-        at,
-        held.version,
-        held.is_waiting(),
-        waits_for,
-        content,
-    );
+    let row = (&sync, &key, run, held.batch.seq, at, held.version, held.is_waiting(), waits_for, content);
     execute(connection, sql, row)?;
     Ok(())
 }
@@ -218,9 +181,8 @@ fn held_in(connection: &Connection, sync: &str, keys: &[RecordKey]) -> Result<Ve
     let sql = "SELECT least, version FROM audit \
                WHERE sync = ?1 AND held IS NOT NULL AND least BETWEEN ?2 AND ?3 LIMIT ?4";
     let range = (sync, least.as_str(), greatest.as_str(), keys.len() + 1);
-    let between: HashMap<String, i64> = all(connection, sql, range, |r| Ok((r.get(0)?, r.get(1)?)))?
-        .into_iter()
-        .collect();
+    let between: HashMap<String, i64> =
+        all(connection, sql, range, |r| Ok((r.get(0)?, r.get(1)?)))?.into_iter().collect();
     if between.len() <= keys.len() {
         let version = |key: &RecordKey| between.get(key.as_str()).map(|version| (key.clone(), *version));
         return Ok(keys.iter().filter_map(version).collect());
@@ -239,9 +201,7 @@ pub(super) async fn held_among(database: &Database, sync: &SyncId, keys: &[Recor
         return Ok(Vec::new());
     }
     let (sync, keys) = (sync.to_string(), unique(keys));
-    database
-        .read(move |c| Ok(held_in(c, &sync, &keys)?.into_iter().map(|(key, _)| key).collect()))
-        .await
+    database.read(move |c| Ok(held_in(c, &sync, &keys)?.into_iter().map(|(key, _)| key).collect())).await
 }
 
 pub(super) async fn settle(database: &Database, sync: &SyncId, settled: &[Settled]) -> Result<()> {

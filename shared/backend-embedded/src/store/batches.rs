@@ -25,14 +25,7 @@ pub(super) async fn archive(database: &Database, batch: &Archived, lease_until: 
                        ON CONFLICT DO NOTHING";
             let envelope = to_json(&batch)?;
             let (run, sync) = (batch.id.run.as_str(), batch.sync.to_string());
-            let row = (
-                run,
-                batch.id.seq,
-                sync,
-                batch.at.timestamp_micros(),
-                envelope,
-                &batch.payload,
-            );
+            let row = (run, batch.id.seq, sync, batch.at.timestamp_micros(), envelope, &batch.payload);
             if execute(c, sql, row)? == 0 {
                 return Ok(ArchivePut::Exists);
             }
@@ -67,10 +60,7 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<(String, Vec<u8>)> {
 }
 
 fn whole((envelope, payload): (String, Vec<u8>)) -> Result<Archived, Fault> {
-    Ok(Archived {
-        payload,
-        ..from_json(&envelope)?
-    })
+    Ok(Archived { payload, ..from_json(&envelope)? })
 }
 
 pub(super) async fn expire(database: &Database, sync: &SyncId, before: DateTime<Utc>) -> Result<u64> {

@@ -38,15 +38,11 @@ fn owner_of_connection((tenant, connection): (&TenantId, &ConnectionId)) -> Stri
 
 /// An item and its version; version 0 is an item that is not there.
 fn item<T: DeserializeOwned>(connection: &Connection, owner: &str, item: &str) -> Result<Option<(T, i64)>, Fault> {
-    let found = one(
-        connection,
-        "SELECT value, version FROM syncs WHERE owner = ?1 AND item = ?2",
-        (owner, item),
-        |r| Ok((r.get::<_, String>(0)?, r.get(1)?)),
-    )?;
-    found
-        .map(|(value, version)| Ok((from_json(&value)?, version)))
-        .transpose()
+    let found =
+        one(connection, "SELECT value, version FROM syncs WHERE owner = ?1 AND item = ?2", (owner, item), |r| {
+            Ok((r.get::<_, String>(0)?, r.get(1)?))
+        })?;
+    found.map(|(value, version)| Ok((from_json(&value)?, version))).transpose()
 }
 
 /// Writes an item whose version is still `version`, and says whether it was.
@@ -141,9 +137,7 @@ pub(super) async fn create_run(database: &Database, run: &Run) -> Result<()> {
 
 pub(super) async fn run(database: &Database, run: &RunId) -> Result<Option<Run>> {
     let owner = owner_of_run(run);
-    database
-        .read(move |c| Ok(item(c, &owner, RUN)?.map(|(run, _)| run)))
-        .await
+    database.read(move |c| Ok(item(c, &owner, RUN)?.map(|(run, _)| run))).await
 }
 
 pub(super) async fn runs(database: &Database, sync: &SyncId, limit: usize) -> Result<Vec<Run>> {
@@ -194,16 +188,10 @@ pub(super) async fn permit(
     let (now, until) = (now.timestamp_micros(), until.timestamp_micros());
     database
         .write(move |c| {
-            execute(
-                c,
-                "DELETE FROM syncs WHERE owner = ?1 AND item GLOB 'permit/*' AND value <= ?2",
-                (&owner, now),
-            )?;
+            execute(c, "DELETE FROM syncs WHERE owner = ?1 AND item GLOB 'permit/*' AND value <= ?2", (&owner, now))?;
             let sql = "SELECT count(*), count(*) FILTER (WHERE item = ?2) FROM syncs \
                        WHERE owner = ?1 AND item GLOB 'permit/*'";
-            let taken = one(c, sql, (&owner, &permit), |r| {
-                Ok((r.get::<_, u32>(0)?, r.get::<_, u32>(1)?))
-            })?;
+            let taken = one(c, sql, (&owner, &permit), |r| Ok((r.get::<_, u32>(0)?, r.get::<_, u32>(1)?)))?;
             let free = taken.is_none_or(|(all, own)| own > 0 || all < limit);
             if free {
                 let sql = "INSERT INTO syncs (owner, item, version, value) VALUES (?1, ?2, 1, ?3) \
@@ -256,14 +244,7 @@ pub(super) async fn connection_stopped(
     let owner = owner_of_connection(connection);
     let stop = format!("stop/{secret}");
     database
-        .read(move |c| {
-            one(
-                c,
-                "SELECT value FROM syncs WHERE owner = ?1 AND item = ?2",
-                (owner, stop),
-                |r| r.get(0),
-            )
-        })
+        .read(move |c| one(c, "SELECT value FROM syncs WHERE owner = ?1 AND item = ?2", (owner, stop), |r| r.get(0)))
         .await
 }
 

@@ -12,10 +12,7 @@ fn a_passphrase_takes_over_from_the_key() {
     fs::remove_file(dir.path().join(KEY_FILE)).unwrap();
 
     let names = locked(dir.path(), "right").names().unwrap();
-    assert_eq!(
-        names,
-        [("jde".to_owned(), vec!["password".to_owned(), "username".to_owned()])]
-    );
+    assert_eq!(names, [("jde".to_owned(), vec!["password".to_owned(), "username".to_owned()])]);
     let error = locked(dir.path(), "wrong").names().unwrap_err().to_string();
     assert!(error.contains("does not open") && !error.contains("wrong"), "{error}");
     let error = FileVault::new(dir.path(), None).names().unwrap_err().to_string();
@@ -67,10 +64,7 @@ fn only_the_owner_reads_the_files() {
     let dir = tempfile::tempdir().unwrap();
     FileVault::new(dir.path(), None).set("jde", "password", "1").unwrap();
     for name in [FILE, KEY_FILE] {
-        assert_eq!(
-            fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
 
@@ -86,11 +80,7 @@ async fn the_environment_goes_first_field_by_field() {
     assert_eq!(secret.field("jde-prod", "username").unwrap(), "MLC");
     let vault = ChainVault::new(dir.path(), variable(""));
     let secret = vault.secret("jde-prod").await.unwrap();
-    assert_eq!(
-        secret.field("jde-prod", "password").unwrap(),
-        "old",
-        "an empty variable counts as not set"
-    );
+    assert_eq!(secret.field("jde-prod", "password").unwrap(), "old", "an empty variable counts as not set");
     // The file cannot be opened any more: the environment has to do.
     fs::remove_file(dir.path().join(KEY_FILE)).unwrap();
     let vault = ChainVault::new(dir.path(), variable("new"));

@@ -36,10 +36,7 @@ impl Credentials {
     /// Stops when one is missing.
     pub(super) fn new(name: &str, secret: &Secret) -> Result<Self> {
         let field = |field| secret.field(name, field).map(str::to_owned);
-        Ok(Self {
-            username: field("username")?,
-            password: field("password")?,
-        })
+        Ok(Self { username: field("username")?, password: field("password")? })
     }
 
     pub(super) fn username(&self) -> &str {
@@ -120,12 +117,7 @@ pub(super) async fn log_in(http: &Http, settings: &JdeSettings, credentials: &Cr
     let answer = http.send(post(http, settings, "tokenrequest", &body)?).await?;
     let host = http.host();
     let secrets = [credentials.password.as_str()];
-    let call = Call {
-        host: &host,
-        object: "tokenrequest",
-        token: false,
-        secrets: &secrets,
-    };
+    let call = Call { host: &host, object: "tokenrequest", token: false, secrets: &secrets };
     match call.inspect(&answer) {
         Ok(()) => token_of(&host, &answer),
         Err(Failure::Failed(error)) => Err(error),
@@ -152,10 +144,7 @@ fn token_of(host: &str, answer: &Answer) -> Result<Token> {
 /// Ends a session. Sessions that are not ended stay on both servers until they time out and count against the site's
 /// limits, so this is done whatever happened; that it fails changes nothing.
 pub(super) async fn log_out(http: &Http, settings: &JdeSettings, token: &str) {
-    let body = LogoutRequest {
-        token,
-        device_name: &settings.device_name,
-    };
+    let body = LogoutRequest { token, device_name: &settings.device_name };
     let Ok(request) = post(http, settings, "tokenrequest/logout", &body) else {
         return;
     };
@@ -181,10 +170,7 @@ pub(super) fn post(
     let body = serde_json::to_vec(body)
         .map_err(|e| Error::stop(format!("the request to {service} cannot be written: {e}")))?;
     let path = format!("{}{service}", settings.api.prefix());
-    let request = http
-        .post(&path)
-        .header("Content-Type", "application/json")
-        .header("Accept", "application/json");
+    let request = http.post(&path).header("Content-Type", "application/json").header("Accept", "application/json");
     Ok(request.body(body))
 }
 

@@ -71,19 +71,12 @@ const LOG_IN: &str = "log in";
 async fn server(client: &Client) -> Finding {
     let path = format!("{}defaultconfig", client.settings.api.prefix());
     let host = client.http.host();
-    let answer = match client
-        .http
-        .send(client.http.get(&path, None).header("Accept", "application/json"))
-        .await
-    {
+    let answer = match client.http.send(client.http.get(&path, None).header("Accept", "application/json")).await {
         Ok(answer) => answer,
         Err(error) => return Finding::bad(REACH, error.to_string()),
     };
     if answer.status == 404 || answer.is_html() {
-        let page = answer
-            .page_title()
-            .map(|title| format!(" with a web page «{title}»"))
-            .unwrap_or_default();
+        let page = answer.page_title().map(|title| format!(" with a web page «{title}»")).unwrap_or_default();
         return Finding::bad(
             REACH,
             format!(
@@ -97,19 +90,11 @@ async fn server(client: &Client) -> Finding {
         // The page may be closed to the unknown; logging in will tell.
         return Finding::good(
             REACH,
-            format!(
-                "{host} answers, but does not show its configuration ({})",
-                answer.status
-            ),
+            format!("{host} answers, but does not show its configuration ({})", answer.status),
         );
     }
     let config: DefaultConfig = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let names: Vec<_> = config
-        .capability_list
-        .iter()
-        .flatten()
-        .map(|capability| capability.name.as_str())
-        .collect();
+    let names: Vec<_> = config.capability_list.iter().flatten().map(|capability| capability.name.as_str()).collect();
     let mut needed = vec!["dataservice", "outputType"];
     if client.settings.paging == Paging::NextLinks {
         needed.push("nextPage");
@@ -118,10 +103,7 @@ async fn server(client: &Client) -> Finding {
     if !names.is_empty() && !missing.is_empty() {
         return Finding::bad(
             "capabilities of the AIS Server",
-            format!(
-                "{host} lacks {}: its Tools release is too old, at least 9.2.0.5 is needed",
-                missing.join(", ")
-            ),
+            format!("{host} lacks {}: its Tools release is too old, at least 9.2.0.5 is needed", missing.join(", ")),
         );
     }
     let mut detail = format!("{host} answers");
@@ -177,22 +159,12 @@ async fn table(source: &JdeSource, stream: &StreamSpec) -> (Vec<Finding>, Option
         }
     };
     let stamp = grid.time_stamp.as_deref().and_then(time_stamp);
-    let layout = Layout::new(
-        &StreamSpec {
-            key: Vec::new(),
-            ..stream.clone()
-        },
-        &stream.columns,
-        usize::MAX,
-    );
+    let layout = Layout::new(&StreamSpec { key: Vec::new(), ..stream.clone() }, &stream.columns, usize::MAX);
     if let (Ok(layout), false) = (layout, grid.columns.is_empty()) {
         let missing = layout.missing(&grid.columns);
         if !missing.is_empty() {
             return (
-                vec![Finding::bad(
-                    what,
-                    advice(&missing.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>()),
-                )],
+                vec![Finding::bad(what, advice(&missing.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>()))],
                 stamp,
             );
         }
@@ -218,18 +190,11 @@ fn advice(columns: &[String]) -> String {
 fn update_columns(stream: &StreamSpec) -> Option<Finding> {
     let updated = stream.updated.as_ref()?;
     let columns = [Some(&updated.date), updated.time.as_ref()];
-    let absent: Vec<_> = columns
-        .into_iter()
-        .flatten()
-        .filter(|column| !stream.columns.contains(column))
-        .cloned()
-        .collect();
+    let absent: Vec<_> =
+        columns.into_iter().flatten().filter(|column| !stream.columns.contains(column)).cloned().collect();
     (!absent.is_empty()).then(|| {
-        let detail = format!(
-            "stream `{}` tells changes by {}, which it does not read",
-            stream.name,
-            absent.join(" and ")
-        );
+        let detail =
+            format!("stream `{}` tells changes by {}, which it does not read", stream.name, absent.join(" and "));
         Finding::bad(format!("read {}", stream.object), detail)
     })
 }
@@ -283,9 +248,7 @@ async fn zone(client: &Client, local: NaiveDateTime, now: DateTime<Utc>) -> Find
         return Finding::bad(what, detail);
     }
     let told = client.user().await.ok().and_then(|user| user.time_zone_offset);
-    let told = told
-        .map(|offset| format!(" The profile of the user says {offset}."))
-        .unwrap_or_default();
+    let told = told.map(|offset| format!(" The profile of the user says {offset}.")).unwrap_or_default();
     Finding::bad(
         what,
         format!(
@@ -304,10 +267,7 @@ fn utc_offset(quarters: i64) -> String {
 
 fn page_size(client: &Client, streams: &[&StreamSpec]) -> Option<Finding> {
     let default = client.settings.page_size;
-    let largest = streams
-        .iter()
-        .filter_map(|stream| stream.page_size)
-        .fold(default, usize::max);
+    let largest = streams.iter().filter_map(|stream| stream.page_size).fold(default, usize::max);
     (largest > DB_FETCH_LIMIT).then(|| {
         Finding::bad(
             "page size",

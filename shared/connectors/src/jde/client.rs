@@ -69,25 +69,14 @@ struct Body<'a> {
 impl Client {
     pub(super) fn new(http: Http, settings: JdeSettings, credentials: Credentials, clock: Arc<dyn Clock>) -> Self {
         let (session, server_clock) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self {
-            http,
-            settings,
-            clock,
-            credentials,
-            session,
-            server_clock,
-        }
+        Self { http, settings, clock, credentials, session, server_clock }
     }
 
     /// Logs in where that has not happened yet, and says what the server told about the user.
     pub(super) async fn user(&self) -> Result<UserInfo> {
         let mut session = self.session.lock().await;
         self.ready(&mut session).await?;
-        Ok(session
-            .token
-            .as_ref()
-            .map(|token| token.user.clone())
-            .unwrap_or_default())
+        Ok(session.token.as_ref().map(|token| token.user.clone()).unwrap_or_default())
     }
 
     /// How dates of a request that is sent now are written.
@@ -126,10 +115,7 @@ impl Client {
     pub(super) fn note_time(&self, stamp: Option<&str>) -> Option<NaiveDateTime> {
         let local = time_stamp(stamp?)?;
         if let Ok(mut clock) = self.server_clock.lock() {
-            *clock = Some(ServerClock {
-                local,
-                at: self.clock.now(),
-            });
+            *clock = Some(ServerClock { local, at: self.clock.now() });
         }
         Some(local)
     }
@@ -212,12 +198,7 @@ impl Client {
         let answer = self.http.send(request).await?;
         let host = self.http.host();
         let secrets = [self.credentials.password(), token.unwrap_or_default()];
-        let call = Call {
-            host: &host,
-            object,
-            token: token.is_some(),
-            secrets: &secrets,
-        };
+        let call = Call { host: &host, object, token: token.is_some(), secrets: &secrets };
         let result = call.inspect(&answer).and_then(|()| decode(&answer));
         let result = match result {
             Err(Failure::Reported(words)) => Err(call.reported(&words)),
@@ -240,11 +221,8 @@ impl Client {
     fn post(&self, request: &DataRequest, alone: bool) -> Result<reqwest::RequestBuilder> {
         let settings = &self.settings;
         let given = |value: &Option<String>| alone.then(|| value.clone()).flatten();
-        let (environment, role, jasserver) = (
-            given(&settings.environment),
-            given(&settings.role),
-            given(&settings.jasserver),
-        );
+        let (environment, role, jasserver) =
+            (given(&settings.environment), given(&settings.role), given(&settings.jasserver));
         let body = Body {
             request,
             device_name: &settings.device_name,

@@ -127,11 +127,7 @@ mod tests {
             (DateWriter::Julian, "126324", "LITERAL"),
             (DateWriter::Iso, "20261120", "LITERAL"),
         ] {
-            assert_eq!(
-                writer.literal(day("2026-11-20")),
-                Literal::special(content, id),
-                "{writer:?}"
-            );
+            assert_eq!(writer.literal(day("2026-11-20")), Literal::special(content, id), "{writer:?}");
         }
         assert_eq!(julian(day("1999-12-31")), 99_365);
         assert_eq!(julian(day("2000-01-01")), 100_001);
@@ -155,11 +151,7 @@ mod tests {
             ("2026-11-01:01.30.00", "2026-11-01T06:30:00Z"),
             ("2026-03-08:02.30.00", "2026-03-08T07:30:00Z"),
         ] {
-            assert_eq!(
-                to_utc(zone, time_stamp(local).unwrap()),
-                utc.parse::<DateTime<Utc>>().unwrap(),
-                "{local}"
-            );
+            assert_eq!(to_utc(zone, time_stamp(local).unwrap()), utc.parse::<DateTime<Utc>>().unwrap(), "{local}");
         }
         assert_eq!(time_stamp("2026-11-20 14:30:02"), None);
     }

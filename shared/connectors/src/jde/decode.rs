@@ -48,12 +48,7 @@ pub(super) struct Grid {
 /// Later when the answer is cut short, Stop when a column is missing or the shape is another, and whatever the answer's
 /// own errors mean.
 pub(super) fn grid(text: &str, layout: &Layout, rows: &mut RowsWriter) -> Result<Grid, Failure> {
-    let mut reader = GridReader {
-        layout,
-        rows,
-        grid: Grid::default(),
-        refusal: None,
-    };
+    let mut reader = GridReader { layout, rows, grid: Grid::default(), refusal: None };
     let mut json = serde_json::Deserializer::from_str(text);
     let read = Top(&mut reader).deserialize(&mut json).and_then(|()| json.end());
     let GridReader { grid, refusal, .. } = reader;
@@ -75,11 +70,10 @@ pub(super) fn grid(text: &str, layout: &Layout, rows: &mut RowsWriter) -> Result
             layout.object, grid.rows
         ))
         .into()),
-        _ if grid.rows == 0 && grid.more == Some(true) => Err(Error::later(format!(
-            "the answer for {} says that more records exist and holds none",
-            layout.object
-        ))
-        .into()),
+        _ if grid.rows == 0 && grid.more == Some(true) => {
+            Err(Error::later(format!("the answer for {} says that more records exist and holds none", layout.object))
+                .into())
+        }
         _ => Ok(grid),
     }
 }
@@ -88,13 +82,9 @@ pub(super) fn grid(text: &str, layout: &Layout, rows: &mut RowsWriter) -> Result
 pub(super) fn damaged(object: &str, error: &serde_json::Error) -> Error {
     let (line, column) = (error.line(), error.column());
     if error.is_eof() {
-        return Error::later(format!(
-            "the answer for {object} was cut short at line {line}, column {column}"
-        ));
+        return Error::later(format!("the answer for {object} was cut short at line {line}, column {column}"));
     }
-    Error::later(format!(
-        "the answer for {object} is not the JSON of an AIS Server, at line {line}, column {column}"
-    ))
+    Error::later(format!("the answer for {object} is not the JSON of an AIS Server, at line {line}, column {column}"))
 }
 
 struct GridReader<'a> {

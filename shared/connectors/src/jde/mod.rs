@@ -189,10 +189,7 @@ pub struct CurrencyProcessing {
 
 impl CurrencyProcessing {
     fn example() -> Self {
-        Self {
-            kind: "CURRENCYCODE".to_owned(),
-            key_columns: vec!["CRCD".to_owned()],
-        }
+        Self { kind: "CURRENCYCODE".to_owned(), key_columns: vec!["CRCD".to_owned()] }
     }
 }
 

@@ -25,9 +25,26 @@ pub(super) type Key = Vec<Option<String>>;
 pub(super) struct At {
     /// The key of the last row.
     pub(super) key: Key,
-    /// Pages so far, for reads that follow links.
+    /// Pages so far.
     #[serde(default)]
     pub(super) page: u32,
+    /// The key of an earlier page, which moves up at every power of two: a read that goes in circles meets it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mark: Option<Key>,
+}
+
+impl At {
+    /// Where the page after this one ended.
+    pub(super) fn next(after: Option<&Self>, key: Key) -> Self {
+        let page = after.map_or(1, |at| at.page.saturating_add(1));
+        let mark = if page.is_power_of_two() { Some(key.clone()) } else { after.and_then(|at| at.mark.clone()) };
+        Self { key, page, mark }
+    }
+
+    /// Whether a page with this key in it comes again.
+    pub(super) fn is_met_by(&self, key: Option<&Key>) -> bool {
+        key.is_some_and(|key| *key == self.key || Some(key) == self.mark.as_ref())
+    }
 }
 
 /// A request for rows.
@@ -77,25 +94,13 @@ impl Writer<'_> {
         let mut body = self.browse(&self.stream.columns, asked);
         body.query = query(groups);
         let order_by = self.stream.key.iter();
-        let order_by = order_by
-            .map(|k| OrderBy {
-                column: control(self.stream, k),
-                direction: "ASC",
-            })
-            .collect();
-        body.aggregation = Some(Aggregation {
-            order_by,
-            ..Aggregation::default()
-        });
+        let order_by = order_by.map(|k| OrderBy { column: control(self.stream, k), direction: "ASC" }).collect();
+        body.aggregation = Some(Aggregation { order_by, ..Aggregation::default() });
         if self.settings.paging == Paging::NextLinks {
             body.enable_next_page_processing = Some(true);
             body.next_page_time_interval = Some("0");
         }
-        Ok(PageRequest {
-            body,
-            asked,
-            counted_from: after.and_then(|key| self.counted_from(key)),
-        })
+        Ok(PageRequest { body, asked, counted_from: after.and_then(|key| self.counted_from(key)) })
     }
 
     /// The records with these keys.
@@ -108,11 +113,7 @@ impl Writer<'_> {
             self.check_length(&key)?;
             let mut group = base.clone();
             group.extend(
-                self.stream
-                    .key
-                    .iter()
-                    .zip(&key)
-                    .map(|(c, v)| self.compare(c, v.as_deref(), Comparison::Equal)),
+                self.stream.key.iter().zip(&key).map(|(c, v)| self.compare(c, v.as_deref(), Comparison::Equal)),
             );
             groups.push(group);
             counted_from = counted_from.or(self.counted_from(&key));
@@ -120,11 +121,7 @@ impl Writer<'_> {
         let asked = self.settings.page_size.max(keys.len());
         let mut body = self.browse(&self.stream.columns, asked);
         body.query = query(groups);
-        Ok(PageRequest {
-            body,
-            asked,
-            counted_from,
-        })
+        Ok(PageRequest { body, asked, counted_from })
     }
 
     /// Whether keys of the stream hold dates that are written as days from the server's today.
@@ -138,11 +135,7 @@ impl Writer<'_> {
         if let (true, Some(updated)) = (today_only, &self.stream.updated) {
             let today = Literal::special("0", "TODAY");
             let control_id = control(self.stream, &updated.date);
-            body.query = query(vec![vec![Condition {
-                control_id,
-                operator: "GREATER_EQUAL",
-                value: vec![today],
-            }]]);
+            body.query = query(vec![vec![Condition { control_id, operator: "GREATER_EQUAL", value: vec![today] }]]);
         }
         body
     }
@@ -159,25 +152,14 @@ impl Writer<'_> {
         let mut body = self.request("AGGREGATION");
         body.query = query(vec![self.base(window)?]);
         let column = control(self.stream, column);
-        let currency = self
-            .settings
-            .currency_processing
-            .as_ref()
-            .map(|currency| CurrencyProcessing {
-                kind: currency.kind.clone(),
-                key_cols: currency
-                    .key_columns
-                    .iter()
-                    .map(|key| control(self.stream, key))
-                    .collect(),
-                currency_cols: vec![column.clone()],
-            });
+        let currency = self.settings.currency_processing.as_ref().map(|currency| CurrencyProcessing {
+            kind: currency.kind.clone(),
+            key_cols: currency.key_columns.iter().map(|key| control(self.stream, key)).collect(),
+            currency_cols: vec![column.clone()],
+        });
         body.aggregation = Some(Aggregation {
             currency_processing: currency,
-            aggregations: vec![Function {
-                aggregation: "SUM",
-                column,
-            }],
+            aggregations: vec![Function { aggregation: "SUM", column }],
             order_by: Vec::new(),
         });
         Ok(body)
@@ -216,38 +198,17 @@ impl Writer<'_> {
             let control_id = control(self.stream, &updated.date);
             let zone = self.settings.zone;
             let wider = Days::new(self.dates.widening());
-            let out = || {
-                Error::stop(format!(
-                    "the window of stream `{}` leaves the calendar",
-                    self.stream.name
-                ))
-            };
+            let out = || Error::stop(format!("the window of stream `{}` leaves the calendar", self.stream.name));
             if let Some(from) = window.from {
-                let day = from
-                    .with_timezone(&zone)
-                    .date_naive()
-                    .checked_sub_days(wider)
-                    .ok_or_else(out)?;
+                let day = from.with_timezone(&zone).date_naive().checked_sub_days(wider).ok_or_else(out)?;
                 let value = vec![self.dates.literal(day)];
-                conditions.push(Condition {
-                    control_id: control_id.clone(),
-                    operator: "GREATER_EQUAL",
-                    value,
-                });
+                conditions.push(Condition { control_id: control_id.clone(), operator: "GREATER_EQUAL", value });
             }
             if let Some(to) = window.to {
                 // The window ends before `to`, and the column holds whole days: the last instant names the last day.
                 let last = to.checked_sub_signed(TimeDelta::nanoseconds(1)).ok_or_else(out)?;
-                let day = last
-                    .with_timezone(&zone)
-                    .date_naive()
-                    .checked_add_days(wider)
-                    .ok_or_else(out)?;
-                conditions.push(Condition {
-                    control_id,
-                    operator: "LESS_EQUAL",
-                    value: vec![self.dates.literal(day)],
-                });
+                let day = last.with_timezone(&zone).date_naive().checked_add_days(wider).ok_or_else(out)?;
+                conditions.push(Condition { control_id, operator: "LESS_EQUAL", value: vec![self.dates.literal(day)] });
             }
         }
         conditions.extend(self.filter());
@@ -262,10 +223,7 @@ impl Writer<'_> {
                 many => Condition {
                     control_id: control(self.stream, &condition.column),
                     operator: "LIST",
-                    value: many
-                        .iter()
-                        .map(|value| self.literal(&condition.column, value))
-                        .collect(),
+                    value: many.iter().map(|value| self.literal(&condition.column, value)).collect(),
                 },
             })
             .collect()
@@ -274,13 +232,7 @@ impl Writer<'_> {
     /// `k1 > a`, or `k1 = a` and `k2 > b`, or …: one group for each column of the key.
     fn groups_after(&self, base: &[Condition], key: &Key) -> Result<Vec<Vec<Condition>>> {
         self.check_length(key)?;
-        if let Some((column, _)) = self
-            .stream
-            .key
-            .iter()
-            .zip(key)
-            .find(|(c, v)| v.is_none() && !is_date(c))
-        {
+        if let Some((column, _)) = self.stream.key.iter().zip(key).find(|(c, v)| v.is_none() && !is_date(c)) {
             let object = &self.stream.object;
             return Err(Error::later(format!(
                 "the last row of a page of {object} has no {column}, which is part of its key"
@@ -302,10 +254,7 @@ impl Writer<'_> {
         if given == needed {
             return Ok(());
         }
-        Err(Error::stop(format!(
-            "stream `{}` has a key of {needed} columns, not {given}",
-            self.stream.name
-        )))
+        Err(Error::stop(format!("stream `{}` has a key of {needed} columns, not {given}", self.stream.name)))
     }
 
     fn compare(&self, column: &str, value: Option<&str>, comparison: Comparison) -> Condition {
@@ -321,23 +270,14 @@ impl Writer<'_> {
             (false, Comparison::Equal) => ("EQUAL", vec![self.literal(column, value)]),
             (false, Comparison::Greater) => ("GREATER", vec![self.literal(column, value)]),
         };
-        Condition {
-            control_id,
-            operator,
-            value,
-        }
+        Condition { control_id, operator, value }
     }
 
     fn literal(&self, column: &str, value: &str) -> Literal {
         if let (true, Some(day)) = (is_date(column), cell_date(value)) {
             return self.dates.literal(day);
         }
-        let width = self
-            .stream
-            .padded
-            .iter()
-            .find(|(padded, _)| padded == column)
-            .map(|(_, width)| *width);
+        let width = self.stream.padded.iter().find(|(padded, _)| padded == column).map(|(_, width)| *width);
         match width {
             Some(width) if self.settings.pad_keys => Literal::text(&format!("{:>width$}", value.trim())),
             Some(_) => Literal::text(value.trim()),
@@ -350,9 +290,7 @@ impl Writer<'_> {
             return None;
         };
         let mut parts = self.stream.key.iter().zip(key);
-        parts
-            .any(|(c, v)| is_date(c) && v.as_deref().and_then(cell_date).is_some())
-            .then_some(today)
+        parts.any(|(c, v)| is_date(c) && v.as_deref().and_then(cell_date).is_some()).then_some(today)
     }
 }
 
@@ -363,25 +301,14 @@ fn query(mut groups: Vec<Vec<Condition>>) -> Option<Query> {
         0 => return None,
         1 => (groups.pop().unwrap_or_default(), Vec::new()),
         _ => {
-            let group = |condition| Group {
-                and_or: "OR",
-                query: GroupQuery {
-                    match_type: ALL,
-                    condition,
-                },
-            };
+            let group = |condition| Group { and_or: "OR", query: GroupQuery { match_type: ALL, condition } };
             (Vec::new(), groups.into_iter().map(group).collect())
         }
     };
     if condition.is_empty() && complex_query.is_empty() {
         return None;
     }
-    Some(Query {
-        auto_find: true,
-        match_type: ALL,
-        condition,
-        complex_query,
-    })
+    Some(Query { auto_find: true, match_type: ALL, condition, complex_query })
 }
 
 /// Business views are named `V…`.
@@ -391,11 +318,7 @@ pub(super) fn is_view(stream: &StreamSpec) -> bool {
 
 /// A column as requests name it: `F0411.AG`. A view's column is bare unless the stream names its table.
 pub(super) fn control(stream: &StreamSpec, column: &str) -> String {
-    if column.contains('.') || is_view(stream) {
-        column.to_owned()
-    } else {
-        format!("{}.{column}", stream.object)
-    }
+    if column.contains('.') || is_view(stream) { column.to_owned() } else { format!("{}.{column}", stream.object) }
 }
 
 /// Date columns end in J, but for object accounts; three more are known by name.

@@ -39,11 +39,7 @@ impl From<String> for Problem {
 impl From<&serde_json::Value> for Problem {
     fn from(value: &serde_json::Value) -> Self {
         let names = ["TITLE", "DESC", "CODE", "title", "desc", "message"];
-        let mut words: Vec<_> = names
-            .iter()
-            .filter_map(|name| value.get(name)?.as_str())
-            .map(str::trim)
-            .collect();
+        let mut words: Vec<_> = names.iter().filter_map(|name| value.get(name)?.as_str()).map(str::trim).collect();
         words.dedup();
         match value.as_str() {
             Some(words) => Self(words.trim().to_owned()),
@@ -116,10 +112,7 @@ impl Call<'_> {
             return Ok(());
         }
         let body = ServiceError::of(answer);
-        let words = body
-            .words()
-            .map(|words| quote(&words, self.secrets))
-            .filter(|words| !words.is_empty());
+        let words = body.words().map(|words| quote(&words, self.secrets)).filter(|words| !words.is_empty());
         let said = match (&words, answer.page_title()) {
             (Some(words), _) => format!(": «{words}»"),
             (None, Some(title)) if answer.is_html() => format!(" with a web page «{}»", quote(&title, self.secrets)),
@@ -132,9 +125,9 @@ impl Call<'_> {
             return Err(Failure::Expired);
         }
         let failed = match answer.status {
-            200 => Error::later(format!(
-                "{host} answered{said} in place of JSON: is a proxy or log-in page in between?"
-            )),
+            200 => {
+                Error::later(format!("{host} answered{said} in place of JSON: is a proxy or log-in page in between?"))
+            }
             444 => return Err(self.refused(said)),
             401 | 403 if answer.is_html() && !self.token => Error::stop(format!(
                 "{host} refused {object} with {}{said}: a proxy or firewall in front of the AIS Server does not let this \
@@ -157,10 +150,7 @@ impl Call<'_> {
                 "{host} wants single sign-on{said}, which it is not set up for: ask the administrator"
             )),
             429 | 503 => busy(answer, format!("{host} is busy ({}){said}", answer.status)),
-            502 | 504 => Error::later(format!(
-                "the server behind {host} does not answer ({}){said}",
-                answer.status
-            )),
+            502 | 504 => Error::later(format!("the server behind {host} does not answer ({}){said}", answer.status)),
             300..=399 => Error::stop(format!(
                 "{host} redirects {object} ({}): name the final address as `url`; redirects are not followed with credentials",
                 answer.status
@@ -169,10 +159,7 @@ impl Call<'_> {
                 "{host} cannot answer for {object}{said}: check that table, columns and `date_literal` are right and that the \
                  user may see them"
             )),
-            400..=499 => Error::stop(format!(
-                "{host} refused the request for {object} ({}){said}",
-                answer.status
-            )),
+            400..=499 => Error::stop(format!("{host} refused the request for {object} ({}){said}", answer.status)),
             status => Error::later(format!("{host} failed to answer for {object} ({status}){said}")),
         };
         Err(failed.into())
@@ -188,11 +175,7 @@ impl Call<'_> {
             return Failure::Expired;
         }
         let message = format!("the answer for {} reports errors: «{said}»", self.object);
-        Failure::Failed(if is_lasting(words) {
-            Error::stop(message)
-        } else {
-            Error::later(message)
-        })
+        Failure::Failed(if is_lasting(words) { Error::stop(message) } else { Error::later(message) })
     }
 
     fn refused(&self, said: String) -> Failure {
@@ -249,14 +232,7 @@ fn is_lasting(words: &str) -> bool {
         "security",
         "is no ",
     ];
-    const PASSING: [&str; 6] = [
-        "timed out",
-        "timeout",
-        "time out",
-        "connection",
-        "unavailable",
-        "temporarily",
-    ];
+    const PASSING: [&str; 6] = ["timed out", "timeout", "time out", "connection", "unavailable", "temporarily"];
     let words = words.to_lowercase();
     LASTING.iter().any(|lasting| words.contains(lasting)) && !PASSING.iter().any(|passing| words.contains(passing))
 }

@@ -68,19 +68,12 @@ impl JdeSource {
             time_out: settings.time_out.0,
             max_response_bytes: settings.max_response_bytes,
         })?;
-        Ok(Self {
-            client: Client::new(http, settings, credentials, clock),
-            drain: Mutex::default(),
-        })
+        Ok(Self { client: Client::new(http, settings, credentials, clock), drain: Mutex::default() })
     }
 
     async fn writer<'a>(&'a self, stream: &'a StreamSpec) -> Result<Writer<'a>> {
         let dates = self.client.date_writer().await?;
-        Ok(Writer {
-            stream,
-            settings: &self.client.settings,
-            dates,
-        })
+        Ok(Writer { stream, settings: &self.client.settings, dates })
     }
 
     /// As [`JdeSource::writer`], for requests that name keys: days of keys have to be counted from the server's very own
@@ -90,9 +83,7 @@ impl JdeSource {
         if self.client.knows_time() || !writer.counts_key_days() {
             return Ok(writer);
         }
-        self.probe(stream, &stream.key, true)
-            .await
-            .map_err(|f| into_error(f, stream))?;
+        self.probe(stream, &stream.key, true).await.map_err(|f| into_error(f, stream))?;
         self.writer(stream).await
     }
 
@@ -147,10 +138,7 @@ impl JdeSource {
     }
 
     async fn rows(&self, stream: &StreamSpec, request: &PageRequest, rows: &mut RowsWriter) -> Result<Grid> {
-        let grid = self
-            .grid(Ask::Data(&request.body), stream, rows)
-            .await
-            .map_err(|f| into_error(f, stream))?;
+        let grid = self.grid(Ask::Data(&request.body), stream, rows).await.map_err(|f| into_error(f, stream))?;
         self.on_the_day(stream, request.counted_from, &grid)?;
         Ok(grid)
     }
@@ -169,33 +157,22 @@ impl JdeSource {
     }
 
     fn page(&self, stream: &StreamSpec, window: Window, after: Option<At>, grid: Grid, asked: usize) -> Result<Page> {
-        if let Some(at) = &after
-            && (grid.first.as_ref() == Some(&at.key) || grid.last.as_ref() == Some(&at.key))
-        {
+        let again = |at: &&At| at.is_met_by(grid.first.as_ref()) || at.is_met_by(grid.last.as_ref());
+        if let Some(at) = after.as_ref().filter(again) {
             return Err(Error::later(format!(
-                "{} gave the record {} again, which the page before ended with: its filter or order does not work",
+                "{} gave a page again that was read before the record {}: its filter or order does not work",
                 stream.object,
                 shown(&at.key)
             )));
         }
         let next = grid.last.filter(|_| goes_on(grid.rows, grid.more, asked));
-        let next = next.map(|key| At {
-            key,
-            page: after.map_or(1, |at| at.page.saturating_add(1)),
-        });
-        let drain = next.clone().zip(grid.next).map(|(at, href)| Drain {
-            stream: stream.name.clone(),
-            window,
-            at,
-            href,
-        });
+        let next = next.map(|key| At::next(after.as_ref(), key));
+        let drain =
+            next.clone().zip(grid.next).map(|(at, href)| Drain { stream: stream.name.clone(), window, at, href });
         if let Ok(mut current) = self.drain.lock() {
             *current = drain;
         }
-        Ok(Page {
-            next: next.as_ref().map(position).transpose()?,
-            too_big: grid.too_big,
-        })
+        Ok(Page { next: next.as_ref().map(position).transpose()?, too_big: grid.too_big })
     }
 
     /// The link that goes on from exactly here, if this instance holds it.
@@ -211,10 +188,7 @@ impl JdeSource {
         after: Option<&Position>,
         rows: &mut RowsWriter,
     ) -> Result<Page> {
-        let start = after
-            .map(|p| read_position::<KeysAt>(p, stream))
-            .transpose()?
-            .map_or(0, |at| at.keys_read);
+        let start = after.map(|p| read_position::<KeysAt>(p, stream)).transpose()?.map_or(0, |at| at.keys_read);
         let left = keys.get(start..).unwrap_or_default();
         let chunk = left.get(..KEYS_PER_READ).unwrap_or(left);
         if chunk.is_empty() {
@@ -232,13 +206,8 @@ impl JdeSource {
             )));
         }
         let read = start + chunk.len();
-        let next = (read < keys.len())
-            .then(|| position(&KeysAt { keys_read: read }))
-            .transpose()?;
-        Ok(Page {
-            next,
-            too_big: grid.too_big,
-        })
+        let next = (read < keys.len()).then(|| position(&KeysAt { keys_read: read })).transpose()?;
+        Ok(Page { next, too_big: grid.too_big })
     }
 
     async fn ask<T: Send>(
@@ -260,27 +229,13 @@ impl JdeSource {
         today_only: bool,
     ) -> Result<(Grid, Option<DateTime<Utc>>), Failure> {
         let settings = &self.client.settings;
-        let writer = Writer {
-            stream,
-            settings,
-            dates: self.client.date_writer().await?,
-        };
+        let writer = Writer { stream, settings, dates: self.client.date_writer().await? };
         let request = writer.probe(columns, today_only);
-        let bare = StreamSpec {
-            key: Vec::new(),
-            ..stream.clone()
-        };
+        let bare = StreamSpec { key: Vec::new(), ..stream.clone() };
         let layout = Layout::new(&bare, columns, settings.max_record_bytes)?;
-        let mut decode = |answer: &Answer| {
-            Ok((
-                grid(answer.text()?, &layout, &mut RowsWriter::new(columns))?,
-                answer.date,
-            ))
-        };
-        let answered = self
-            .client
-            .ask(&Ask::Data(&request), &stream.object, &mut decode)
-            .await?;
+        let mut decode =
+            |answer: &Answer| Ok((grid(answer.text()?, &layout, &mut RowsWriter::new(columns))?, answer.date));
+        let answered = self.client.ask(&Ask::Data(&request), &stream.object, &mut decode).await?;
         self.client.note_time(answered.0.time_stamp.as_deref());
         Ok(answered)
     }
@@ -290,11 +245,7 @@ impl JdeSource {
 impl Source for JdeSource {
     fn capabilities(&self, stream: &StreamSpec) -> SourceCapabilities {
         SourceCapabilities {
-            granularity: if stream.updated.is_some() {
-                Granularity::Day
-            } else {
-                Granularity::None
-            },
+            granularity: if stream.updated.is_some() { Granularity::Day } else { Granularity::None },
             keys_per_read: Some(KEYS_PER_READ),
             counts: true,
             totals: true,
@@ -307,10 +258,7 @@ impl Source for JdeSource {
     }
 
     async fn now(&self, stream: &StreamSpec) -> Result<Option<DateTime<Utc>>> {
-        let (grid, date) = self
-            .probe(stream, &stream.key, true)
-            .await
-            .map_err(|f| into_error(f, stream))?;
+        let (grid, date) = self.probe(stream, &stream.key, true).await.map_err(|f| into_error(f, stream))?;
         let local = grid.time_stamp.as_deref().and_then(time_stamp);
         Ok(local.map(|local| to_utc(self.client.settings.zone, local)).or(date))
     }
@@ -328,14 +276,12 @@ impl Source for JdeSource {
 
     async fn count(&self, stream: &StreamSpec, window: Window) -> Result<u64> {
         let request = self.writer(stream).await?.count(window)?;
-        self.ask(stream, &request, |text| totals::count(text, &stream.object))
-            .await
+        self.ask(stream, &request, |text| totals::count(text, &stream.object)).await
     }
 
     async fn total(&self, stream: &StreamSpec, window: Window, column: &str) -> Result<Decimal> {
         let request = self.writer(stream).await?.total(window, column)?;
-        self.ask(stream, &request, |text| totals::sum(text, &stream.object, column))
-            .await
+        self.ask(stream, &request, |text| totals::sum(text, &stream.object, column)).await
     }
 
     async fn close(&self) {
@@ -351,35 +297,26 @@ fn goes_on(rows: usize, more: Option<bool>, asked: usize) -> bool {
 }
 
 fn position(at: &impl Serialize) -> Result<Position> {
-    serde_json::to_value(at)
-        .map(Position)
-        .map_err(|e| Error::stop(format!("a position cannot be written: {e}")))
+    serde_json::to_value(at).map(Position).map_err(|e| Error::stop(format!("a position cannot be written: {e}")))
 }
 
 fn read_position<T: serde::de::DeserializeOwned>(position: &Position, stream: &StreamSpec) -> Result<T> {
     T::deserialize(&position.0).map_err(|e| {
-        Error::stop(format!(
-            "the stored position of stream `{}` cannot be read ({e}): start a new run",
-            stream.name
-        ))
+        Error::stop(format!("the stored position of stream `{}` cannot be read ({e}): start a new run", stream.name))
     })
 }
 
 fn shown(key: &Key) -> String {
-    let parts: Vec<_> = key
-        .iter()
-        .map(|part| part.as_deref().unwrap_or("null").trim())
-        .collect();
+    let parts: Vec<_> = key.iter().map(|part| part.as_deref().unwrap_or("null").trim()).collect();
     parts.join("|")
 }
 
 pub(super) fn into_error(failure: Failure, stream: &StreamSpec) -> Error {
     match failure {
         Failure::Failed(error) => error,
-        Failure::Expired => Error::later(format!(
-            "the server gave up the result set of {}: it is asked again",
-            stream.object
-        )),
+        Failure::Expired => {
+            Error::later(format!("the server gave up the result set of {}: it is asked again", stream.object))
+        }
         Failure::DeadToken(said) => Error::later(format!("the session ended while {} was read{said}", stream.object)),
         Failure::Reported(_) => Error::later(format!("the answer for {} reports errors", stream.object)),
     }

@@ -127,6 +127,9 @@ fn check_table(table: &TableSpec) -> Result<()> {
     if table.key.is_empty() || table.key_columns().count() != table.key.len() {
         return Err(Error::stop(format!("table `{}` needs a key made of its own columns", table.name)));
     }
+    if let Some(column) = table.key_columns().find(|c| c.kind == ColumnType::Json) {
+        return Err(Error::stop(format!("table `{}`: `{}` is JSON and cannot be a key", table.name, column.name)));
+    }
     if table.company.is_some_and(|i| i >= table.columns.len()) {
         return Err(Error::stop(format!("table `{}` takes its company from a column it does not have", table.name)));
     }

@@ -94,6 +94,9 @@ fn default_lock_timeout() -> TimeOut {
     TimeOut(Duration::from_secs(10))
 }
 
+/// More than this is a mistake: a server has a hundred for everybody unless told otherwise.
+const MAX_CONNECTIONS: usize = 100;
+
 fn default_connections() -> usize {
     2
 }
@@ -128,13 +131,16 @@ impl Postgres {
     /// # Errors
     /// Stops when a setting cannot be used, and says what to write.
     pub fn open(settings: &PostgresSettings, secret: Option<&Secret>) -> Result<Self> {
-        for (what, name) in [("schema", &settings.schema), ("schema", &settings.ledger_schema)] {
-            check_name(what, name)?;
+        for name in [&settings.schema, &settings.ledger_schema] {
+            check_name("schema", name)?;
+        }
+        if !(1..=MAX_CONNECTIONS).contains(&settings.connections) {
+            return Err(Error::stop(format!("`connections` must be 1 to {MAX_CONNECTIONS}")));
         }
         Ok(Self {
             pool: Pool::new(settings, secret)?,
             schemas: Schemas { data: settings.schema.clone(), ledger: settings.ledger_schema.clone() },
-            connections: settings.connections.max(1),
+            connections: settings.connections,
             // All of it is local to the transaction, so that it works behind a pooler. A deferred constraint would speak
             // up at COMMIT, when it can no longer be told which row it means. Compiling a statement that runs for
             // milliseconds takes longer than running it.
@@ -248,8 +254,22 @@ impl Postgres {
         Ok(rows)
     }
 
+    /// The error for the caller, without the place.
+    fn explained(&self, failure: Failure) -> Error {
+        failure.explained(|| {
+            let (user, database) = (quoted(self.pool.user()), quoted(self.pool.database()));
+            let (data, ledger) = (quoted(&self.schemas.data), quoted(&self.schemas.ledger));
+            format!(
+                "Let an administrator run `GRANT CREATE, TEMPORARY ON DATABASE {database} TO {user}`, so that schemas and \
+                 tables can be created; or create them and run `GRANT USAGE ON SCHEMA {data}, {ledger} TO {user}; GRANT \
+                 SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {data}, {ledger} TO {user}`. Adding columns takes the owner \
+                 of the table"
+            )
+        })
+    }
+
     fn err(&self, failure: Failure) -> Error {
-        Error::from(failure).at(self.place())
+        self.explained(failure).at(self.place())
     }
 }
 

@@ -8,6 +8,9 @@ use serde_saphyr::{Error as YamlError, MessageFormatter, UserMessageFormatter};
 use super::fields;
 use super::problem::{Problem, Problems};
 
+/// Deeper nesting is no configuration of ours; its places are not kept.
+const MAX_DEPTH: usize = 64;
+
 /// A place in a file, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {
@@ -183,6 +186,9 @@ fn parse(text: &str) -> Node {
     let mut parser = Parser::new_from_str(text);
     let mut root = Node { place: Place { line: 1, column: 1 }, content: Content::Scalar };
     while let Some(Ok((event, span))) = parser.next_event() {
+        if open.len() > MAX_DEPTH {
+            break;
+        }
         let place = place_of(&span);
         let (node, name) = match event {
             Event::MappingStart(..) => {

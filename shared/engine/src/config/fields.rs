@@ -41,6 +41,11 @@ impl<'s> Search<'s> {
                 let open = choices.iter().all(|choice| choice.get("additionalProperties").is_none());
                 let known: Vec<_> = choices.iter().filter_map(|choice| choice.get("properties")?.as_object()).collect();
                 for field in fields {
+                    // A merge key stands for the fields of another group.
+                    if field.name == "<<" {
+                        self.visit(&choices, &field.value);
+                        continue;
+                    }
                     let mut schemas: Vec<_> = known.iter().filter_map(|known| known.get(&field.name)).collect();
                     schemas.extend(
                         choices

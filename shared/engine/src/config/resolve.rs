@@ -122,6 +122,13 @@ impl<C: ConnectionSpec> Resolver<'_, C> {
         let file = self.file;
         let connection = file.tenant.connections.get(&spec.source);
         let (path, zone) = match (&spec.zone, connection.and_then(|c| Some((c.system(), c.zone()?)))) {
+            (Some(zone), Some((_, other))) if zone != other => {
+                let source = &spec.source;
+                let message =
+                    format!("`{zone}` is not the zone of connection `{source}`, which is `{other}`: write it there");
+                self.problem(&["integrations", name, "zone"], message);
+                return None;
+            }
             (Some(zone), _) => (vec!["integrations", name, "zone"], zone.as_str()),
             (None, Some((system, zone))) => (vec!["connections", &spec.source, system, "zone"], zone),
             (None, None) => {

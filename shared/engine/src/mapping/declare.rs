@@ -37,8 +37,8 @@ pub struct ColumnSpec {
     pub required: Option<bool>,
     /// What a blank means: `empty` (text only, and what happens when nothing is written), `null` (what happens for all
     /// other types), or `reject`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = Blank::Null)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_is_a_word")]
+    #[schemars(with = "Option<Blank>", example = Blank::Null)]
     pub blank: Option<Blank>,
     /// Values of the source that mean "no value".
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,8 +49,8 @@ pub struct ColumnSpec {
     #[schemars(example = IndexMap::from([("P", "paid"), ("A", "approved")]))]
     pub values: Option<IndexMap<String, Option<String>>>,
     /// What happens to a code that `values` does not list: `reject` (taken when nothing is written), `keep` or `null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = Other::Keep)]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "null_is_a_word")]
+    #[schemars(with = "Option<Other>", example = Other::Keep)]
     pub other: Option<Other>,
     /// A CEL expression over source columns, instead of `from`. Whole numbers are ints; numbers with a fraction are text,
     /// for `dec_add`, `dec_sub`, `dec_mul`, `dec_neg` and `dec_cmp`, so that amounts stay exact.
@@ -88,6 +88,26 @@ impl ColumnSpec {
         replace(&mut merged.description, &change.description);
         merged
     }
+}
+
+/// Reads `blank: null` as the word `null`. YAML reads it as nothing at all, and nobody who writes it means that.
+fn null_is_a_word<'de, D: Deserializer<'de>, T: Deserialize<'de> + NamedNull>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(Some(Option::deserialize(deserializer)?.unwrap_or(T::NULL)))
+}
+
+/// What has a variant that is written `null`.
+trait NamedNull {
+    const NULL: Self;
+}
+
+impl NamedNull for Blank {
+    const NULL: Self = Self::Null;
+}
+
+impl NamedNull for Other {
+    const NULL: Self = Self::Null;
 }
 
 fn replace<T: Clone>(field: &mut Option<T>, change: &Option<T>) {

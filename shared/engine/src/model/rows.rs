@@ -140,7 +140,9 @@ impl Rows {
         let mut reader = Reader { bytes: &bytes, at: 0 };
         match reader.byte()? {
             VERSION => {}
-            other => return Err(Error::stop(format!("rows are in version {other} of the encoding, known is {VERSION}"))),
+            other => {
+                return Err(Error::stop(format!("rows are in version {other} of the encoding, known is {VERSION}")));
+            }
         }
         let count = reader.length()?;
         let mut columns = Vec::with_capacity(count.min(1024));

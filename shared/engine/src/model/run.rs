@@ -53,10 +53,10 @@ pub enum CloseStep {
     Watermark,
     /// Tell the destination that a run has ended.
     AfterRun,
-    /// Read again what waited for the records of this run.
-    WakeUps,
     /// Compare both sides.
     Proof,
+    /// Read again what waited for the records of this run: last, because those runs use the source at once.
+    WakeUps,
 }
 
 impl CloseStep {
@@ -65,9 +65,9 @@ impl CloseStep {
         match self {
             Self::Sweep => Some(Self::Watermark),
             Self::Watermark => Some(Self::AfterRun),
-            Self::AfterRun => Some(Self::WakeUps),
-            Self::WakeUps => Some(Self::Proof),
-            Self::Proof => None,
+            Self::AfterRun => Some(Self::Proof),
+            Self::Proof => Some(Self::WakeUps),
+            Self::WakeUps => None,
         }
     }
 }
@@ -266,7 +266,7 @@ mod tests {
         }
         assert_eq!(
             steps,
-            [CloseStep::Sweep, CloseStep::Watermark, CloseStep::AfterRun, CloseStep::WakeUps, CloseStep::Proof]
+            [CloseStep::Sweep, CloseStep::Watermark, CloseStep::AfterRun, CloseStep::Proof, CloseStep::WakeUps]
         );
         assert_eq!(run.state, RunState::Complete);
     }

@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(sync.begin(&first, at(0), at(10)), Begin::Started { epoch: 1, touch: false });
         assert_eq!(sync.begin(&second, at(5), at(15)), Begin::Busy { by: first.clone() });
         assert_eq!(sync.begin(&second, at(11), at(21)), Begin::Started { epoch: 2, touch: true });
-        assert_eq!(sync.overtaken, [first.clone()]);
+        assert_eq!(sync.overtaken, std::slice::from_ref(&first));
         assert!(!sync.renew(&first, at(30)));
         assert!(!sync.finish(&first, End::Complete { up_to: Some(at(1)) }));
         assert_eq!(sync.watermark, None);

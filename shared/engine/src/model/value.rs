@@ -89,8 +89,6 @@ pub fn date_text(days: i32) -> String {
 
 /// RFC 3339 of microseconds since 1970-01-01T00:00:00Z.
 pub fn timestamp_text(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros).map_or_else(
-        || micros.to_string(),
-        |t| t.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
-    )
+    DateTime::from_timestamp_micros(micros)
+        .map_or_else(|| micros.to_string(), |t| t.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
 }

@@ -42,8 +42,8 @@ pub(super) async fn close(context: &Context, sync: &SyncId, run: &RunId) -> Resu
             CloseStep::Sweep => sweep(context, &plan, &run).await?,
             CloseStep::Watermark => finish(context, &run).await?,
             CloseStep::AfterRun => warning_of(after_run(context, &plan).await),
-            CloseStep::WakeUps => warning_of(wake_up(context, &plan, &run).await),
             CloseStep::Proof => warning_of(prove(context, &plan, &run).await),
+            CloseStep::WakeUps => warning_of(wake_up(context, &plan, &run).await),
         };
         let now = context.clock.now();
         let closed = context
@@ -191,7 +191,8 @@ async fn wake_up(context: &Context, plan: &SyncPlan, run: &Run) -> Result<()> {
             let page = context.store.held(&sync, &HeldFilter { after, ..filter.clone() }).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key.clone());
-            let wanted: Vec<RecordKey> = page.iter().filter_map(waits_for).collect::<HashSet<_>>().into_iter().collect();
+            let wanted: Vec<RecordKey> =
+                page.iter().filter_map(waits_for).collect::<HashSet<_>>().into_iter().collect();
             let there: HashSet<RecordKey> =
                 context.store.linked(&plan.id, &wanted).await?.into_iter().map(|(key, _)| key).collect();
             let mut given_up = Vec::new();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::{Context, close, load, poll, transform};
 use crate::error::{Error, Kind, Result};
@@ -125,8 +125,13 @@ async fn end_run(context: &Context, task: &Task, why: &str) -> Result<()> {
             _ => run.incomplete(why, now),
         })
         .await?;
-    if known.is_none() {
-        warn!(%sync, %run, "the run of a given-up task is not known");
+    if known.is_none()
+        && let Task::Poll(task) = task
+    {
+        // It failed before anything was read. It is written down all the same, for whoever looks for it.
+        let mut failed = poll::unread_run(context, task).await?;
+        failed.fail(why, now);
+        context.store.create_run(&failed).await?;
     }
     let finish = &mut |state: &mut SyncState| _ = state.finish(run, End::NotComplete);
     if context.store.update_sync(sync, finish).await?.owes_a_run() {

@@ -106,11 +106,7 @@ async fn remember(
     let mut links = Vec::new();
     for (record, one) in records.iter().zip(written) {
         if one.outcome.is_audited() {
-            entries.push(AuditEntry {
-                key: record.key.clone(),
-                outcome: one.outcome,
-                detail: one.reason.clone(),
-            });
+            entries.push(AuditEntry { key: record.key.clone(), outcome: one.outcome, detail: one.reason.clone() });
         }
         if one.outcome == Outcome::Rejected {
             let reason = one.reason.clone().unwrap_or_else(|| "the destination refused the record".to_owned());
@@ -162,8 +158,7 @@ async fn remember(
 
 /// A late or replayed batch may hold a record that a later read has long brought in good order: then nothing is held.
 async fn release_overtaken(context: &Context, plan: &SyncPlan, task: &BatchTask) -> Result<()> {
-    let mut filter =
-        HeldFilter { run: Some(task.batch.run.clone()), limit: HELD_PAGE, ..HeldFilter::default() };
+    let mut filter = HeldFilter { run: Some(task.batch.run.clone()), limit: HELD_PAGE, ..HeldFilter::default() };
     let destination = context.connectors.destination(&task.sync.tenant, &plan.destination).await?;
     destination.prepare(&plan.table).await?;
     loop {
@@ -174,11 +169,7 @@ async fn release_overtaken(context: &Context, plan: &SyncPlan, task: &BatchTask)
         let newer = destination.newer_among(&plan.table, &task.sync, &keys, task.version).await?;
         let settled: Vec<_> = newer
             .into_iter()
-            .map(|key| Settled {
-                key: RecordKey::new(key),
-                version: task.version.0,
-                run: task.batch.run.clone(),
-            })
+            .map(|key| Settled { key: RecordKey::new(key), version: task.version.0, run: task.batch.run.clone() })
             .collect();
         if !settled.is_empty() {
             context.store.settle(&task.sync, &settled).await?;

@@ -43,7 +43,7 @@ pub(super) async fn poll(context: &Context, task: &PollTask, deadline: Option<Da
     }
     let Some(begun) = begin(context, task, &plan).await? else { return Ok(()) };
     let result = if let Selection::Replay(what) = &task.selection {
-        let run = known_run(context, task, &plan, &begun, None, None).await?;
+        let run = known_run(context, task, &begun, None, None).await?;
         replay::poll(context, &run, what).await
     } else {
         poll_source(context, task, &plan, &begun, deadline).await
@@ -63,6 +63,8 @@ pub(super) async fn poll(context: &Context, task: &PollTask, deadline: Option<Da
             debug!(sync = %task.sync, run = %task.run, "another poll has taken over");
             abandon_if_overtaken(context, task).await
         }
+        // As with a busy sync, waiting for a session is no failure and uses up no attempt.
+        Polled::NoSession => context.queue.send(&Message::new(Task::Poll(task.clone())), BUSY).await,
     }
 }
 
@@ -75,6 +77,8 @@ pub(super) enum Polled {
     Part,
     /// Somebody else polls this run, or it lost its lease.
     Lost,
+    /// All sessions of the connection are in use.
+    NoSession,
 }
 
 /// Sends the close task of a run whose batches are all done.
@@ -186,7 +190,9 @@ async fn poll_source(
     let session = Session::open(context, &task.sync.tenant, &plan.source, task.run.as_str()).await?;
     let polled = async {
         let capabilities = session.source.capabilities(&plan.stream);
-        session.permit(context, capabilities.sessions).await?;
+        if !session.has_permit(context, capabilities.sessions).await? {
+            return Ok(Polled::NoSession);
+        }
         let run = match context.store.run(&task.run).await? {
             Some(run) if run.sequence <= task.sequence => run,
             Some(_) => return Ok(Polled::Lost),
@@ -199,7 +205,7 @@ async fn poll_source(
                 let window = window(&task.selection, &begun.state, plan, capabilities.granularity);
                 let lag = chrono::Duration::from_std(plan.safety_lag).unwrap_or(chrono::Duration::MAX);
                 let up_to = now.checked_sub_signed(lag).unwrap_or(now);
-                known_run(context, task, plan, begun, Some(window), Some(up_to)).await?
+                known_run(context, task, begun, Some(window), Some(up_to)).await?
             }
         };
         if run.sequence < task.sequence {
@@ -224,7 +230,6 @@ async fn poll_source(
 async fn known_run(
     context: &Context,
     task: &PollTask,
-    plan: &SyncPlan,
     begun: &Begun,
     window: Option<Window>,
     complete_up_to: Option<DateTime<Utc>>,
@@ -233,29 +238,41 @@ async fn known_run(
         return Ok(run);
     }
     let run = Run {
-        id: task.run.clone(),
-        sync: plan.id.clone(),
         epoch: begun.state.epoch,
-        reason: task.reason,
-        selection: task.selection.clone(),
         window: window.unwrap_or_default(),
         complete_up_to,
+        mapping: begun.mapping,
+        // A full read gives its version to all it finds, so that what has an older one is gone.
+        touch: begun.touch || matches!(task.selection, Selection::Full { .. }),
+        ..unread_run(context, task).await?
+    };
+    context.store.create_run(&run).await?;
+    Ok(run)
+}
+
+/// A run of which nothing is known but its task.
+pub(super) async fn unread_run(context: &Context, task: &PollTask) -> Result<Run> {
+    Ok(Run {
+        id: task.run.clone(),
+        sync: task.sync.clone(),
+        epoch: context.store.sync(&task.sync).await?.epoch,
+        reason: task.reason,
+        selection: task.selection.clone(),
+        window: Window::default(),
+        complete_up_to: None,
         started_at: context.clock.now(),
         ended_at: None,
         sequence: task.sequence,
         expected: None,
         done: 0,
         counts: Counts::default(),
-        mapping: begun.mapping,
-        // A full read gives its version to all it finds, so that what has an older one is gone.
-        touch: begun.touch || matches!(task.selection, Selection::Full { .. }),
+        mapping: 0,
+        touch: false,
         state: RunState::Polling,
         swept: 0,
         proof: None,
         warnings: Vec::new(),
-    };
-    context.store.create_run(&run).await?;
-    Ok(run)
+    })
 }
 
 /// The change times a run asks for. The lookback widens the query, never the mark.
@@ -263,10 +280,10 @@ fn window(selection: &Selection, state: &SyncState, plan: &SyncPlan, granularity
     let start_of = |date: chrono::NaiveDate| {
         let local = date.and_time(NaiveTime::MIN);
         // A midnight that the zone skips begins the day an hour later; asking an hour early reads a little more.
-        plan.zone.from_local_datetime(&local).earliest().map_or_else(
-            || Utc.from_utc_datetime(&(local - chrono::Duration::hours(14))),
-            |t| t.with_timezone(&Utc),
-        )
+        plan.zone
+            .from_local_datetime(&local)
+            .earliest()
+            .map_or_else(|| Utc.from_utc_datetime(&(local - chrono::Duration::hours(14))), |t| t.with_timezone(&Utc))
     };
     match selection {
         Selection::Changes if granularity != Granularity::None => {
@@ -316,10 +333,13 @@ impl Session {
         Ok(Self { source, tenant: tenant.clone(), connection: connection.clone(), holder: holder.to_owned() })
     }
 
-    pub(super) async fn permit(&self, context: &Context, sessions: u32) -> Result<()> {
+    async fn has_permit(&self, context: &Context, sessions: u32) -> Result<bool> {
         let (now, until) = (context.clock.now(), context.lease_until());
-        let store = &context.store;
-        if store.permit(&self.tenant, &self.connection, &self.holder, sessions, now, until).await? {
+        context.store.permit(&self.tenant, &self.connection, &self.holder, sessions, now, until).await
+    }
+
+    pub(super) async fn permit(&self, context: &Context, sessions: u32) -> Result<()> {
+        if self.has_permit(context, sessions).await? {
             return Ok(());
         }
         Err(Error::later_after(BUSY, format!("all {sessions} sessions of connection `{}` are in use", self.connection)))

@@ -31,31 +31,16 @@ impl Layout {
         let controls: Vec<_> = columns.iter().map(|column| control(stream, column)).collect();
         let bare = is_view(stream);
         let name = |c: &String| {
-            if c.contains('.') {
-                c.replacen('.', "_", 1)
-            } else {
-                format!("_{c}")
-            }
+            if c.contains('.') { c.replacen('.', "_", 1) } else { format!("_{c}") }
         };
         let position = |k: &String| {
-            let missing = || {
-                Error::stop(format!(
-                    "stream `{}` does not read `{k}`, which is part of its key",
-                    stream.name
-                ))
-            };
+            let missing =
+                || Error::stop(format!("stream `{}` does not read `{k}`, which is part of its key", stream.name));
             columns.iter().position(|column| column == k).ok_or_else(missing)
         };
         let key = stream.key.iter().map(position).collect::<Result<_>>()?;
         let names = controls.iter().map(name).collect();
-        Ok(Self {
-            object: stream.object.clone(),
-            controls,
-            names,
-            bare,
-            key,
-            max_record_bytes,
-        })
+        Ok(Self { object: stream.object.clone(), controls, names, bare, key, max_record_bytes })
     }
 
     fn is(&self, column: usize, name: &str) -> bool {
@@ -75,12 +60,7 @@ impl Layout {
     /// The columns that are not among these names of an answer.
     pub(in crate::jde) fn missing(&self, names: &[String]) -> Vec<&str> {
         let absent = |(column, _): &(usize, &String)| !names.iter().any(|name| self.is(*column, name));
-        self.controls
-            .iter()
-            .enumerate()
-            .filter(absent)
-            .map(|(_, control)| control.as_str())
-            .collect()
+        self.controls.iter().enumerate().filter(absent).map(|(_, control)| control.as_str()).collect()
     }
 }
 
@@ -100,15 +80,7 @@ impl<'l, 'de> Row<'l, 'de> {
     pub(super) fn new(layout: &'l Layout) -> Self {
         let width = layout.names.len();
         let (order, cells, seen) = ((0..width).collect(), vec![Value::Null; width], vec![false; width]);
-        Self {
-            layout,
-            order,
-            cells,
-            bytes: 0,
-            filled: 0,
-            seen,
-            refusal: None,
-        }
+        Self { layout, order, cells, bytes: 0, filled: 0, seen, refusal: None }
     }
 
     /// The key's values as the server wrote them, but for numbers: without an exponent and without zeros at the end of a
@@ -201,19 +173,9 @@ impl<'de> Visitor<'de> for Cells<'_, '_, 'de> {
         if objects && row.filled == 0 {
             return Err(row.refuse(row.version1()));
         }
-        let missing: Vec<_> = row
-            .layout
-            .controls
-            .iter()
-            .zip(&row.seen)
-            .filter(|(_, seen)| !**seen)
-            .map(|(c, _)| c.as_str())
-            .collect();
-        let (columns, are) = if missing.len() == 1 {
-            ("column", "is")
-        } else {
-            ("columns", "are")
-        };
+        let missing: Vec<_> =
+            row.layout.controls.iter().zip(&row.seen).filter(|(_, seen)| !**seen).map(|(c, _)| c.as_str()).collect();
+        let (columns, are) = if missing.len() == 1 { ("column", "is") } else { ("columns", "are") };
         let refusal = Error::stop(format!(
             "{columns} {} {are} not in the answer: has security or the table changed?",
             missing.join(", ")

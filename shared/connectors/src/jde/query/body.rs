@@ -78,10 +78,7 @@ impl Literal {
 
     /// A value that the server works out, such as `TODAY_MINUS_DAY`.
     pub(in crate::jde) fn special(content: &str, id: &'static str) -> Self {
-        Self {
-            content: content.to_owned(),
-            special_value_id: id,
-        }
+        Self { content: content.to_owned(), special_value_id: id }
     }
 }
 

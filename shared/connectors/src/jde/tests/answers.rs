@@ -11,11 +11,7 @@ use crate::jde::decode::{Grid, Layout, grid};
 use crate::jde::refusal::Failure;
 
 fn stream(columns: &[&str]) -> StreamSpec {
-    StreamSpec {
-        key: texts(&["DOC"]),
-        columns: texts(columns),
-        ..invoices()
-    }
+    StreamSpec { key: texts(&["DOC"]), columns: texts(columns), ..invoices() }
 }
 
 fn decode(stream: &StreamSpec, limit: usize, text: &str) -> Result<(Vec<Row>, Grid), Failure> {
@@ -87,17 +83,9 @@ fn a_missing_column_is_named() {
     let stream = stream(&["DOC", "RMK", "AG"]);
     let first = error(&stream, &answer(r#"{"F0411_DOC":1,"F0411_AG":2}"#, 1));
     assert_eq!(first.kind(), Kind::Stop);
-    assert_eq!(
-        first.to_string(),
-        "column F0411.RMK is not in the answer: has security or the table changed?"
-    );
-    let later = error(
-        &stream,
-        &answer(
-            r#"{"F0411_DOC":1,"F0411_AG":2,"F0411_RMK":" "},{"F0411_DOC":2,"F0411_DOC":2}"#,
-            2,
-        ),
-    );
+    assert_eq!(first.to_string(), "column F0411.RMK is not in the answer: has security or the table changed?");
+    let later =
+        error(&stream, &answer(r#"{"F0411_DOC":1,"F0411_AG":2,"F0411_RMK":" "},{"F0411_DOC":2,"F0411_DOC":2}"#, 2));
     assert_eq!(
         later.to_string(),
         "columns F0411.RMK, F0411.AG are not in the answer: has security or the table changed?"
@@ -116,39 +104,26 @@ fn a_missing_rowset_is_empty_and_titles_name_columns_too() {
 
 #[test]
 fn columns_of_a_view_carry_their_table() {
-    let view = StreamSpec {
-        object: "V0411A".to_owned(),
-        key: texts(&["DOC"]),
-        ..stream(&["DOC", "F0101.ALPH", "AN8"])
-    };
+    let view =
+        StreamSpec { object: "V0411A".to_owned(), key: texts(&["DOC"]), ..stream(&["DOC", "F0101.ALPH", "AN8"]) };
     let text = answer(r#"{"F0411_DOC":1,"F0101_ALPH":"Acme","F0411_AN8":2}"#, 1);
     let (rows, _) = decode(&view, 1 << 20, &text).unwrap();
     assert_eq!(rows[0][1], Value::text("Acme"));
-    let gone = error(
-        &view,
-        &answer(r#"{"F0411_DOC":1,"F0401_ALPH":"Acme","F0411_AN8":2}"#, 1),
-    );
+    let gone = error(&view, &answer(r#"{"F0411_DOC":1,"F0401_ALPH":"Acme","F0411_AN8":2}"#, 1));
     assert!(gone.to_string().contains("F0101.ALPH"), "{gone}");
 }
 
 #[test]
 fn other_shapes_are_refused_in_words() {
     let stream = stream(&["DOC", "AG"]);
-    let version1 = answer(
-        r#"{"rowIndex":0,"MOExist":false,"mnDocument_5":{"id":5,"value":"1","internalValue":1}}"#,
-        1,
-    );
+    let version1 = answer(r#"{"rowIndex":0,"MOExist":false,"mnDocument_5":{"id":5,"value":"1","internalValue":1}}"#, 1);
     let version2 = answer(r#"{"F0411_DOC":{"value":"1"},"F0411_AG":{"value":"1"}}"#, 1);
     for text in [version1, version2] {
         let refused = error(&stream, &text);
         assert_eq!(refused.kind(), Kind::Stop);
         assert!(refused.to_string().contains("GRID_DATA"), "{refused}");
     }
-    for text in [
-        "{}",
-        r#"{"ServiceRequest1":{}}"#,
-        r#"{"fs_DATABROWSE_F0411":{"data":{}}}"#,
-    ] {
+    for text in ["{}", r#"{"ServiceRequest1":{}}"#, r#"{"fs_DATABROWSE_F0411":{"data":{}}}"#] {
         let refused = error(&stream, text);
         assert_eq!(refused.kind(), Kind::Stop, "{text}");
         assert!(refused.to_string().contains("GRID_DATA"), "{refused}");
@@ -165,10 +140,7 @@ fn an_answer_cut_short_anywhere_is_an_error_and_never_fewer_rows() {
     }
     assert!(decode(&stream, 1 << 20, &whole).is_ok());
     let short = error(&stream, &answer(r#"{"F0411_DOC":1,"F0411_RMK":"a"}"#, 2));
-    assert!(
-        short.is_later() && short.to_string().contains("2 records and holds 1"),
-        "{short}"
-    );
+    assert!(short.is_later() && short.to_string().contains("2 records and holds 1"), "{short}");
     for text in ["[]", "null", "12", "oops", &format!("{whole}x")] {
         assert!(error(&stream, text).is_later(), "{text}");
     }
@@ -178,10 +150,7 @@ fn an_answer_cut_short_anywhere_is_an_error_and_never_fewer_rows() {
 fn a_row_too_big_to_carry_is_left_out_with_its_key() {
     let stream = stream(&["DOC", "RMK"]);
     let big = "x".repeat(2000);
-    let text = answer(
-        &format!(r#"{{"F0411_DOC":1,"F0411_RMK":"a"}},{{"F0411_DOC":2,"F0411_RMK":"{big}"}}"#),
-        2,
-    );
+    let text = answer(&format!(r#"{{"F0411_DOC":1,"F0411_RMK":"a"}},{{"F0411_DOC":2,"F0411_RMK":"{big}"}}"#), 2);
     let (rows, grid) = decode(&stream, 1024, &text).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(grid.rows, 2);

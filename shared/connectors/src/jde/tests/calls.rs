@@ -46,10 +46,7 @@ async fn a_session_is_opened_once_used_by_header_and_closed() {
     first_page(&source, &invoices()).await.unwrap();
     source.close().await;
     source.close().await;
-    assert_eq!(
-        (stub.logins(), stub.count("/v2/dataservice "), stub.logouts()),
-        (1, 2, 1)
-    );
+    assert_eq!((stub.logins(), stub.count("/v2/dataservice "), stub.logouts()), (1, 2, 1));
     let asked = stub.asked();
     let login: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
     assert_eq!(
@@ -77,11 +74,7 @@ async fn basic_sends_user_environment_and_device_with_every_call_and_opens_no_se
     source.close().await;
     assert_eq!((stub.logins(), stub.logouts()), (0, 0));
     let asked = &stub.asked()[0];
-    assert!(
-        asked.head.to_lowercase().contains("\r\nauthorization: basic "),
-        "{}",
-        asked.head
-    );
+    assert!(asked.head.to_lowercase().contains("\r\nauthorization: basic "), "{}", asked.head);
     assert!(asked.body.contains(r#""environment":"JPD920""#) && asked.body.contains(r#""deviceName":"ml-connector""#));
 }
 
@@ -108,12 +101,7 @@ async fn a_wrong_password_is_tried_exactly_once() {
     let stub = Stub::data(vec![Reply::json(403, BAD_LOGIN)]).await;
     let source = source(&stub.url, |settings| settings.auth = Auth::Basic);
     for _ in 0..3 {
-        assert!(
-            first_page(&source, &invoices())
-                .await
-                .unwrap_err()
-                .is_refused_credentials()
-        );
+        assert!(first_page(&source, &invoices()).await.unwrap_err().is_refused_credentials());
     }
     assert_eq!(stub.asked().len(), 1);
 }
@@ -125,10 +113,7 @@ async fn basic_that_was_let_in_before_lacks_rights_when_it_is_refused() {
     first_page(&source, &invoices()).await.unwrap();
     let error = first_page(&source, &invoices()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Stop);
-    assert!(
-        !error.is_refused_credentials() && error.to_string().contains("rights"),
-        "{error}"
-    );
+    assert!(!error.is_refused_credentials() && error.to_string().contains("rights"), "{error}");
 }
 
 #[tokio::test]
@@ -156,35 +141,37 @@ async fn a_dead_token_is_replaced_once_and_the_call_made_again() {
 }
 
 #[tokio::test]
+async fn rows_of_an_answer_that_ends_the_session_do_not_come_twice() {
+    let cells = invoices().columns.iter().map(|column| format!(r#""F0411_{column}":1"#)).collect::<Vec<_>>().join(",");
+    let page = EMPTY.replace("[]", &format!("[{{{cells}}}]")).replace(r#""records":0"#, r#""records":1"#);
+    let ended = page.replace(r#""timeStamp""#, r#""sysErrors":[{"TITLE":"Token Invalid"}],"timeStamp""#);
+    let stub = Stub::data(vec![Reply::json(200, ended), Reply::json(200, page.clone()), Reply::json(200, page)]).await;
+    let source = source(&stub.url, |_| {});
+    let error = first_page(&source, &invoices()).await.unwrap_err();
+    assert!(error.is_later(), "{error}");
+    assert_eq!(first_page(&source, &invoices()).await.unwrap().0.len(), 1);
+}
+
+#[tokio::test]
 async fn a_second_refusal_in_a_row_stops() {
     let stub = Stub::data(vec![Reply::json(403, BAD_TOKEN), Reply::json(444, "")]).await;
     let error = error(&stub, Auth::Token).await;
     assert_eq!(error.kind(), Kind::Stop);
-    assert!(
-        !error.is_refused_credentials() && error.to_string().contains("F0411"),
-        "{error}"
-    );
+    assert!(!error.is_refused_credentials() && error.to_string().contains("F0411"), "{error}");
     assert_eq!((stub.logins(), stub.count("/dataservice "), stub.logouts()), (2, 2, 2));
 }
 
 #[tokio::test]
 async fn a_token_that_cannot_be_replaced_is_a_refused_user_and_not_a_loop() {
-    let stub = Stub::start(
-        vec![Reply::json(200, LOGIN), Reply::json(403, BAD_LOGIN)],
-        vec![Reply::json(444, "")],
-    )
-    .await;
+    let stub =
+        Stub::start(vec![Reply::json(200, LOGIN), Reply::json(403, BAD_LOGIN)], vec![Reply::json(444, "")]).await;
     assert!(error(&stub, Auth::Token).await.is_refused_credentials());
     assert_eq!((stub.logins(), stub.count("/dataservice ")), (2, 1));
 }
 
 #[tokio::test]
 async fn a_session_is_closed_after_errors_too() {
-    for reply in [
-        failed("Table F0411 does not exist"),
-        Reply::html(502, "Bad Gateway"),
-        empty().cut_at(40),
-    ] {
+    for reply in [failed("Table F0411 does not exist"), Reply::html(502, "Bad Gateway"), empty().cut_at(40)] {
         let stub = Stub::data(vec![reply]).await;
         error(&stub, Auth::Token).await;
         assert_eq!((stub.logins(), stub.logouts()), (1, 1));
@@ -195,9 +182,7 @@ async fn a_session_is_closed_after_errors_too() {
 #[tokio::test]
 async fn refusals_of_a_log_in_say_what_to_do() {
     let later = Kind::Later { after: None };
-    let wait = |seconds| Kind::Later {
-        after: Some(Duration::from_secs(seconds)),
-    };
+    let wait = |seconds| Kind::Later { after: Some(Duration::from_secs(seconds)) };
     for (reply, kind, words) in [
         (Reply::html(405, "Error 405"), Kind::Stop, "Allowed Hosts"),
         (Reply::html(404, "Error 404--Not Found"), Kind::Stop, "context root"),
@@ -205,23 +190,11 @@ async fn refusals_of_a_log_in_say_what_to_do() {
         (Reply::json(445, "{}"), Kind::Stop, "single sign-on"),
         (Reply::json(446, "{}"), Kind::Stop, "single sign-on"),
         (Reply::html(403, "Access denied by policy"), Kind::Stop, "firewall"),
-        (
-            Reply::json(400, r#"{"message":"Invalid JSON input"}"#),
-            Kind::Stop,
-            "Invalid JSON input",
-        ),
-        (
-            Reply::html(302, "Moved").with("Location", "https://elsewhere/"),
-            Kind::Stop,
-            "redirects",
-        ),
+        (Reply::json(400, r#"{"message":"Invalid JSON input"}"#), Kind::Stop, "Invalid JSON input"),
+        (Reply::html(302, "Moved").with("Location", "https://elsewhere/"), Kind::Stop, "redirects"),
         (failed("JAS server unreachable"), later, "JAS server unreachable"),
         (Reply::html(200, "Company Portal"), later, "Company Portal"),
-        (
-            Reply::html(503, "Service Unavailable").with("Retry-After", "17"),
-            wait(17),
-            "busy",
-        ),
+        (Reply::html(503, "Service Unavailable").with("Retry-After", "17"), wait(17), "busy"),
         (Reply::json(429, "{}").with("Retry-After", "3"), wait(3), "busy"),
         (Reply::json(200, LOGIN).cut_at(30), later, "cut short"),
         (Reply::json(200, &LOGIN[..30]), later, "cut short"),
@@ -238,17 +211,11 @@ async fn refusals_of_a_log_in_say_what_to_do() {
 #[tokio::test]
 async fn refusals_of_a_call_say_what_to_do() {
     let later = Kind::Later { after: None };
-    let wait = |seconds| Kind::Later {
-        after: Some(Duration::from_secs(seconds)),
-    };
+    let wait = |seconds| Kind::Later { after: Some(Duration::from_secs(seconds)) };
     let within = |list: &str| EMPTY.replace(r#","timeStamp""#, &format!(r#",{list},"timeStamp""#));
     for (reply, kind, words) in [
         (failed("Table F0411 does not exist"), Kind::Stop, "F0411"),
-        (
-            failed("Column F0411.XYZ does not exist in F0411"),
-            Kind::Stop,
-            "F0411.XYZ",
-        ),
+        (failed("Column F0411.XYZ does not exist in F0411"), Kind::Stop, "F0411.XYZ"),
         (failed("Invalid date «11/20/2026» in query"), Kind::Stop, "date_literal"),
         (failed("The connection to the database was lost"), later, "connection"),
         (failed("Unknown host: connection timed out"), later, "timed out"),
@@ -266,16 +233,8 @@ async fn refusals_of_a_call_say_what_to_do() {
         (Reply::json(418, "{}"), Kind::Stop, "418"),
         (Reply::json(200, "{}"), Kind::Stop, "GRID_DATA"),
         (Reply::json(200, ""), later, "cut short"),
-        (
-            Reply::json(200, within(r#""sysErrors":[{"TITLE":"JAS is out of memory"}]"#)),
-            later,
-            "out of memory",
-        ),
-        (
-            Reply::json(200, within(r#""sysErrors":[{"DESC":"Table F0411 is unknown"}]"#)),
-            Kind::Stop,
-            "unknown",
-        ),
+        (Reply::json(200, within(r#""sysErrors":[{"TITLE":"JAS is out of memory"}]"#)), later, "out of memory"),
+        (Reply::json(200, within(r#""sysErrors":[{"DESC":"Table F0411 is unknown"}]"#)), Kind::Stop, "unknown"),
         (Reply::json(200, within(r#""sysErrors":["odd"]"#)), later, "odd"),
         (empty().cut_at(60), later, "cut short"),
     ] {
@@ -298,20 +257,11 @@ async fn what_the_server_says_is_cleaned_of_secrets() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named() {
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let source = source(&format!("http://{free}/jderest"), |_| {});
     let error = first_page(&source, &invoices()).await.unwrap_err();
     assert!(error.is_later(), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("http://{free} refuses connections")),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&format!("http://{free} refuses connections")), "{error}");
 }
 
 #[tokio::test]

@@ -15,22 +15,14 @@ use crate::http::TimeOut;
 const ALL: What<'_> = What::Window(Window { from: None, to: None });
 
 fn stream() -> StreamSpec {
-    StreamSpec {
-        page_size: Some(10),
-        ..invoices()
-    }
+    StreamSpec { page_size: Some(10), ..invoices() }
 }
 
 async fn server(settings: Settings) -> JdeSandbox {
     let mut tables = Tables::standard();
     let table = tables.existing("F0411").unwrap();
     for doc in 0..35 {
-        let key = [
-            ("DOC", Value::from(doc)),
-            ("DCT", "PV".into()),
-            ("KCO", "00001".into()),
-            ("SFX", "001".into()),
-        ];
+        let key = [("DOC", Value::from(doc)), ("DCT", "PV".into()), ("KCO", "00001".into()), ("SFX", "001".into())];
         table.insert(&key).unwrap();
     }
     JdeSandbox::start(settings, clock().0, tables).await.unwrap()
@@ -46,21 +38,9 @@ async fn after_every_fault_that_passes_the_read_goes_on_where_it_stood() {
     for fault in [
         Fault::status(500),
         Fault::status(502),
-        Fault::Status {
-            code: 503,
-            retry_after: Some(9),
-            body: ErrorBody::Html,
-        },
-        Fault::Status {
-            code: 429,
-            retry_after: Some(9),
-            body: ErrorBody::Empty,
-        },
-        Fault::Status {
-            code: 504,
-            retry_after: None,
-            body: ErrorBody::Html,
-        },
+        Fault::Status { code: 503, retry_after: Some(9), body: ErrorBody::Html },
+        Fault::Status { code: 429, retry_after: Some(9), body: ErrorBody::Empty },
+        Fault::Status { code: 504, retry_after: None, body: ErrorBody::Html },
         Fault::HtmlInsteadOfJson,
         Fault::TruncatedBody,
         Fault::BadJson,
@@ -77,17 +57,7 @@ async fn after_every_fault_that_passes_the_read_goes_on_where_it_stood() {
         let (mut kept, mut after, mut failures) = (Vec::new(), None, Vec::new());
         loop {
             let mut writer = RowsWriter::new(&stream.columns);
-            match source
-                .read(
-                    ReadRequest {
-                        stream: &stream,
-                        what: ALL,
-                        after: after.as_ref(),
-                    },
-                    &mut writer,
-                )
-                .await
-            {
+            match source.read(ReadRequest { stream: &stream, what: ALL, after: after.as_ref() }, &mut writer).await {
                 Ok(page) => {
                     kept.extend(rows(&writer));
                     let Some(next) = page.next else { break };
@@ -98,20 +68,10 @@ async fn after_every_fault_that_passes_the_read_goes_on_where_it_stood() {
         }
         source.close().await;
         assert_eq!(keys_of(&kept, 5), everything(), "{fault:?}");
-        let [failure] = failures.as_slice() else {
-            panic!("{fault:?}: {failures:?}")
-        };
+        let [failure] = failures.as_slice() else { panic!("{fault:?}: {failures:?}") };
         match &fault {
-            Fault::Status {
-                retry_after: Some(9), ..
-            } => {
-                assert_eq!(
-                    failure.kind(),
-                    Kind::Later {
-                        after: Some(Duration::from_secs(9))
-                    },
-                    "{failure}"
-                );
+            Fault::Status { retry_after: Some(9), .. } => {
+                assert_eq!(failure.kind(), Kind::Later { after: Some(Duration::from_secs(9)) }, "{failure}");
             }
             _ => assert_eq!(failure.kind(), Kind::Later { after: None }, "{fault:?}: {failure}"),
         }
@@ -144,9 +104,7 @@ async fn errors_inside_answers_and_vanished_columns_are_never_rows() {
 async fn a_row_twice_in_a_page_comes_twice_and_ends_nothing() {
     let server = server(Settings::default()).await;
     server.fault(Calls::to("/dataservice").nth(4), Fault::DuplicateKeyInPage);
-    let rows = read_all(&source(&server.base_url(), |_| {}), &stream(), ALL)
-        .await
-        .unwrap();
+    let rows = read_all(&source(&server.base_url(), |_| {}), &stream(), ALL).await.unwrap();
     assert_eq!(rows.len(), 36);
 }
 
@@ -154,9 +112,7 @@ async fn a_row_twice_in_a_page_comes_twice_and_ends_nothing() {
 async fn a_row_without_a_key_comes_as_it_is() {
     let server = server(Settings::default()).await;
     server.fault(Calls::to("/dataservice").nth(2), Fault::NullKey);
-    let rows = read_all(&source(&server.base_url(), |_| {}), &stream(), ALL)
-        .await
-        .unwrap();
+    let rows = read_all(&source(&server.base_url(), |_| {}), &stream(), ALL).await.unwrap();
     assert_eq!(rows.len(), 35);
     assert!(rows[10][0].is_null());
 }
@@ -164,11 +120,7 @@ async fn a_row_without_a_key_comes_as_it_is() {
 #[tokio::test]
 async fn a_session_that_dies_in_mid_read_is_replaced_and_loses_nothing() {
     for dead_token in [DeadToken::Status444, DeadToken::Status403] {
-        let server = server(Settings {
-            dead_token,
-            ..Settings::default()
-        })
-        .await;
+        let server = server(Settings { dead_token, ..Settings::default() }).await;
         for call in [1, 3] {
             server.fault(Calls::to("/dataservice").nth(call), Fault::DeadToken);
         }
@@ -195,12 +147,7 @@ async fn a_session_that_dies_twice_in_a_row_stops() {
 async fn an_account_is_never_locked_by_a_wrong_password() {
     for login_refusal in [LoginRefusal::Status403, LoginRefusal::EmptyToken] {
         let users = vec![("SVCREAD".to_owned(), "another".to_owned())];
-        let server = server(Settings {
-            users,
-            login_refusal,
-            ..Settings::default()
-        })
-        .await;
+        let server = server(Settings { users, login_refusal, ..Settings::default() }).await;
         let source = source(&server.base_url(), |_| {});
         for _ in 0..5 {
             let error = read_all(&source, &stream(), ALL).await.unwrap_err();
@@ -212,11 +159,7 @@ async fn an_account_is_never_locked_by_a_wrong_password() {
 
 #[tokio::test]
 async fn calls_of_one_session_wait_for_each_other() {
-    let server = server(Settings {
-        one_call_per_token: true,
-        ..Settings::default()
-    })
-    .await;
+    let server = server(Settings { one_call_per_token: true, ..Settings::default() }).await;
     let gate = Gate::new();
     server.fault(Calls::to("/dataservice").nth(1), Fault::Hold(gate.clone()));
     let source = source(&server.base_url(), |_| {});
@@ -235,9 +178,7 @@ async fn a_server_that_does_not_answer_is_left_after_the_time_out() {
     let server = server(Settings::default()).await;
     let gate = Gate::new();
     server.fault(Calls::to("/dataservice"), Fault::Hold(gate.clone()));
-    let source = source(&server.base_url(), |settings| {
-        settings.time_out = TimeOut(Duration::from_millis(200))
-    });
+    let source = source(&server.base_url(), |settings| settings.time_out = TimeOut(Duration::from_millis(200)));
     let error = read_all(&source, &stream(), ALL).await.unwrap_err();
     gate.open();
     assert!(error.is_later() && error.to_string().contains("200ms"), "{error}");

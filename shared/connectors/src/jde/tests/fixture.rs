@@ -43,10 +43,7 @@ pub(super) fn invoices() -> StreamSpec {
         name: "ap_invoices".to_owned(),
         object: "F0411".to_owned(),
         key: texts(&["DOC", "DCT", "KCO", "SFX", "SFXE"]),
-        updated: Some(UpdatedSpec {
-            date: "UPMJ".to_owned(),
-            time: Some("UPMT".to_owned()),
-        }),
+        updated: Some(UpdatedSpec { date: "UPMJ".to_owned(), time: Some("UPMT".to_owned()) }),
         filter: Vec::new(),
         columns: texts(&["DOC", "DCT", "KCO", "SFX", "SFXE", "AN8", "AG", "RMK", "UPMJ", "UPMT"]),
         padded: Vec::new(),
@@ -60,10 +57,7 @@ pub(super) fn business_units() -> StreamSpec {
         name: "cost_centres".to_owned(),
         object: "F0006".to_owned(),
         key: texts(&["MCU"]),
-        updated: Some(UpdatedSpec {
-            date: "UPMJ".to_owned(),
-            time: Some("UPMT".to_owned()),
-        }),
+        updated: Some(UpdatedSpec { date: "UPMJ".to_owned(), time: Some("UPMT".to_owned()) }),
         columns: texts(&["MCU", "DL01", "CO", "UPMJ", "UPMT"]),
         padded: vec![("MCU".to_owned(), 12)],
         ..invoices()
@@ -117,11 +111,7 @@ fn owned(value: Value<'_>) -> Value<'static> {
 /// The first page of everything.
 pub(super) async fn first_page(source: &JdeSource, stream: &StreamSpec) -> Result<(Vec<Row>, Page)> {
     let mut writer = RowsWriter::new(&stream.columns);
-    let request = ReadRequest {
-        stream,
-        what: What::Window(Window::default()),
-        after: None,
-    };
+    let request = ReadRequest { stream, what: What::Window(Window::default()), after: None };
     let page = source.read(request, &mut writer).await?;
     Ok((rows(&writer), page))
 }
@@ -131,16 +121,7 @@ pub(super) async fn read_all(source: &JdeSource, stream: &StreamSpec, what: What
     let mut writer = RowsWriter::new(&stream.columns);
     let mut after = None;
     loop {
-        let page = source
-            .read(
-                ReadRequest {
-                    stream,
-                    what,
-                    after: after.as_ref(),
-                },
-                &mut writer,
-            )
-            .await?;
+        let page = source.read(ReadRequest { stream, what, after: after.as_ref() }, &mut writer).await?;
         assert_eq!(page.too_big, []);
         match page.next {
             None => return Ok(rows(&writer)),
@@ -150,11 +131,7 @@ pub(super) async fn read_all(source: &JdeSource, stream: &StreamSpec, what: What
 }
 
 pub(super) fn key_of(row: &Row, width: usize) -> String {
-    row[..width]
-        .iter()
-        .map(|cell| cell.to_text().trim().to_owned())
-        .collect::<Vec<_>>()
-        .join("|")
+    row[..width].iter().map(|cell| cell.to_text().trim().to_owned()).collect::<Vec<_>>().join("|")
 }
 
 pub(super) fn keys_of(rows: &[Row], width: usize) -> Vec<String> {

@@ -22,24 +22,9 @@ fn stream(tables: &Tables, name: &str) -> StreamSpec {
     let (date, time) = schema.stamp().unwrap();
     let mut columns = key.clone();
     columns.extend([alias(&date), alias(&time)]);
-    let padded = if key.iter().any(|column| column == "MCU") {
-        vec![("MCU".to_owned(), 12)]
-    } else {
-        Vec::new()
-    };
-    let updated = Some(UpdatedSpec {
-        date: alias(&date),
-        time: Some(alias(&time)),
-    });
-    StreamSpec {
-        name: name.to_lowercase(),
-        object: name.to_owned(),
-        key,
-        columns,
-        padded,
-        updated,
-        ..invoices()
-    }
+    let padded = if key.iter().any(|column| column == "MCU") { vec![("MCU".to_owned(), 12)] } else { Vec::new() };
+    let updated = Some(UpdatedSpec { date: alias(&date), time: Some(alias(&time)) });
+    StreamSpec { name: name.to_lowercase(), object: name.to_owned(), key, columns, padded, updated, ..invoices() }
 }
 
 #[tokio::test]
@@ -70,32 +55,20 @@ async fn every_table_is_read_whole_on_every_kind_of_site() {
             let width = stream.key.len();
             let source = source(&server.base_url(), |settings| settings.zone = zone);
             for (window, lookback) in [(Window::default(), None), (recent(), Some("20261117"))] {
-                let rows = read_all(&source, &stream, What::Window(window))
-                    .await
-                    .unwrap_or_else(|e| panic!("{name}: {e}"));
+                let rows =
+                    read_all(&source, &stream, What::Window(window)).await.unwrap_or_else(|e| panic!("{name}: {e}"));
                 let wanted: Vec<_> = server.with_tables(|tables| {
                     let rows = tables.get(name).unwrap().rows();
                     let inside = |date: &str| lookback.is_none_or(|from| date >= from);
                     let rows = rows.filter(|row| inside(&row.text(&stream.updated.as_ref().unwrap().date)));
-                    rows.map(|row| row.key().iter().map(|part| plain(part)).collect::<Vec<_>>().join("|"))
-                        .collect()
+                    rows.map(|row| row.key().iter().map(|part| plain(part)).collect::<Vec<_>>().join("|")).collect()
                 });
                 let read: Vec<_> = rows
                     .iter()
-                    .map(|row| {
-                        row[..width]
-                            .iter()
-                            .map(|c| plain(&c.to_text()))
-                            .collect::<Vec<_>>()
-                            .join("|")
-                    })
+                    .map(|row| row[..width].iter().map(|c| plain(&c.to_text())).collect::<Vec<_>>().join("|"))
                     .collect();
                 assert_eq!(read, wanted, "{name}");
-                assert_eq!(
-                    source.count(&stream, window).await.unwrap(),
-                    wanted.len() as u64,
-                    "{name}"
-                );
+                assert_eq!(source.count(&stream, window).await.unwrap(), wanted.len() as u64, "{name}");
                 total += rows.len();
             }
             source.close().await;
@@ -107,10 +80,7 @@ async fn every_table_is_read_whole_on_every_kind_of_site() {
 
 /// From the 18th on, which `special` widens by a day.
 fn recent() -> Window {
-    Window {
-        from: Some(at("2026-11-18T12:00:00Z")),
-        to: None,
-    }
+    Window { from: Some(at("2026-11-18T12:00:00Z")), to: None }
 }
 
 /// A key part without blanks and without zeros behind the point.

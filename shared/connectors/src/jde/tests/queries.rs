@@ -12,9 +12,7 @@ use crate::jde::{CurrencyProcessing, JdeSettings, Paging};
 const URL: &str = "https://ais.example.com/jderest";
 
 fn special(today: &str) -> DateWriter {
-    DateWriter::Special {
-        today: today.parse().unwrap(),
-    }
+    DateWriter::Special { today: today.parse().unwrap() }
 }
 
 fn key(parts: &[&str]) -> Key {
@@ -25,19 +23,13 @@ fn small() -> StreamSpec {
     StreamSpec {
         key: texts(&["DOC", "DCT"]),
         columns: texts(&["DOC", "DCT", "AG", "UPMJ"]),
-        filter: vec![Condition {
-            column: "DCT".to_owned(),
-            equals: texts(&["PV", "PM"]),
-        }],
+        filter: vec![Condition { column: "DCT".to_owned(), equals: texts(&["PV", "PM"]) }],
         ..invoices()
     }
 }
 
 fn condition(column: &str, operator: &str, values: &[(&str, &str)]) -> Value {
-    let value: Vec<_> = values
-        .iter()
-        .map(|(content, id)| json!({"content": content, "specialValueId": id}))
-        .collect();
+    let value: Vec<_> = values.iter().map(|(content, id)| json!({"content": content, "specialValueId": id})).collect();
     json!({"controlId": column, "operator": operator, "value": value})
 }
 
@@ -48,15 +40,8 @@ fn literal(column: &str, operator: &str, content: &str) -> Value {
 #[test]
 fn a_first_page_asks_for_the_window_in_key_order() {
     let (stream, settings) = (small(), settings(URL));
-    let writer = Writer {
-        stream: &stream,
-        settings: &settings,
-        dates: special("2026-11-20"),
-    };
-    let window = Window {
-        from: Some(at("2026-11-18T00:00:00Z")),
-        to: Some(at("2026-11-20T00:00:00Z")),
-    };
+    let writer = Writer { stream: &stream, settings: &settings, dates: special("2026-11-20") };
+    let window = Window { from: Some(at("2026-11-18T00:00:00Z")), to: Some(at("2026-11-20T00:00:00Z")) };
     let request = writer.window(window, None).unwrap();
     assert_eq!(request.asked, 500);
     assert_eq!(
@@ -86,45 +71,20 @@ fn a_window_is_of_the_servers_zone() {
         ("Pacific/Auckland", "20261119", "20261119"),
         ("America/Chicago", "20261118", "20261118"),
     ] {
-        let settings = JdeSettings {
-            zone: zone.parse().unwrap(),
-            ..settings(URL)
-        };
-        let writer = Writer {
-            stream: &stream,
-            settings: &settings,
-            dates: DateWriter::Iso,
-        };
-        let window = Window {
-            from: Some(at("2026-11-18T12:00:00Z")),
-            to: Some(at("2026-11-19T02:00:00Z")),
-        };
+        let settings = JdeSettings { zone: zone.parse().unwrap(), ..settings(URL) };
+        let writer = Writer { stream: &stream, settings: &settings, dates: DateWriter::Iso };
+        let window = Window { from: Some(at("2026-11-18T12:00:00Z")), to: Some(at("2026-11-19T02:00:00Z")) };
         let body = serde_json::to_value(writer.window(window, None).unwrap().body).unwrap();
-        assert_eq!(
-            body["query"]["condition"][0],
-            literal("F0411.UPMJ", "GREATER_EQUAL", from),
-            "{zone}"
-        );
-        assert_eq!(
-            body["query"]["condition"][1],
-            literal("F0411.UPMJ", "LESS_EQUAL", to),
-            "{zone}"
-        );
+        assert_eq!(body["query"]["condition"][0], literal("F0411.UPMJ", "GREATER_EQUAL", from), "{zone}");
+        assert_eq!(body["query"]["condition"][1], literal("F0411.UPMJ", "LESS_EQUAL", to), "{zone}");
     }
 }
 
 #[test]
 fn what_follows_a_key_is_asked_for_in_groups_that_each_stand_alone() {
     let (stream, settings) = (small(), settings(URL));
-    let writer = Writer {
-        stream: &stream,
-        settings: &settings,
-        dates: DateWriter::Iso,
-    };
-    let window = Window {
-        from: Some(at("2026-11-18T00:00:00Z")),
-        to: None,
-    };
+    let writer = Writer { stream: &stream, settings: &settings, dates: DateWriter::Iso };
+    let window = Window { from: Some(at("2026-11-18T00:00:00Z")), to: None };
     let body = writer.window(window, Some(&key(&["70412", "PV"]))).unwrap().body;
     let body = serde_json::to_value(body).unwrap();
     let window = literal("F0411.UPMJ", "GREATER_EQUAL", "20261118");
@@ -154,13 +114,7 @@ fn blanks_paddings_and_dates_of_keys_are_written_so_that_they_compare() {
         ..invoices()
     };
     let last = |settings: &JdeSettings, dates: DateWriter, parts: &Key| {
-        let request = Writer {
-            stream: &site,
-            settings,
-            dates,
-        }
-        .window(Window::default(), Some(parts))
-        .unwrap();
+        let request = Writer { stream: &site, settings, dates }.window(Window::default(), Some(parts)).unwrap();
         let body = serde_json::to_value(request.body).unwrap();
         let group = |i: usize| body["query"]["complexQuery"][i]["query"]["condition"].clone();
         (group(0)[0].clone(), group(2), request.counted_from)
@@ -172,20 +126,14 @@ fn blanks_paddings_and_dates_of_keys_are_written_so_that_they_compare() {
     assert_eq!(equal[1], literal("F0911.DGJ", "EQUAL", "126322"));
     assert_eq!(equal[2], literal("F0911.MCU", "GREATER", "         M30"));
     assert_eq!(counted, None);
-    let bare = JdeSettings {
-        pad_keys: false,
-        ..settings(URL)
-    };
+    let bare = JdeSettings { pad_keys: false, ..settings(URL) };
     let (greater, equal, counted) = last(&bare, special("2026-11-20"), &key(&["A  ", "20261118", "         M30"]));
     assert_eq!(greater, literal("F0911.EXTL", "GREATER", "A"));
     assert_eq!(equal[1], condition("F0911.DGJ", "EQUAL", &[("2", "TODAY_MINUS_DAY")]));
     assert_eq!(equal[2], literal("F0911.MCU", "GREATER", "M30"));
     assert_eq!(counted, Some("2026-11-20".parse().unwrap()));
-    let (_, none, counted) = last(
-        &bare,
-        special("2026-11-20"),
-        &vec![Some(String::new()), None, Some("M30".to_owned())],
-    );
+    let (_, none, counted) =
+        last(&bare, special("2026-11-20"), &vec![Some(String::new()), None, Some("M30".to_owned())]);
     assert_eq!(none[1], condition("F0911.DGJ", "LESS", &[("45979", "TODAY_MINUS_DAY")]));
     assert_eq!(counted, None);
 }
@@ -193,36 +141,20 @@ fn blanks_paddings_and_dates_of_keys_are_written_so_that_they_compare() {
 #[test]
 fn a_key_that_the_server_left_out_cannot_be_paged_past() {
     let (stream, settings) = (small(), settings(URL));
-    let writer = Writer {
-        stream: &stream,
-        settings: &settings,
-        dates: DateWriter::Iso,
-    };
-    let error = writer
-        .window(Window::default(), Some(&vec![Some("1".to_owned()), None]))
-        .unwrap_err();
+    let writer = Writer { stream: &stream, settings: &settings, dates: DateWriter::Iso };
+    let error = writer.window(Window::default(), Some(&vec![Some("1".to_owned()), None])).unwrap_err();
     assert!(error.is_later() && error.to_string().contains("DCT"), "{error}");
-    assert_eq!(
-        writer.window(Window::default(), Some(&key(&["1"]))).unwrap_err().kind(),
-        engine::Kind::Stop
-    );
+    assert_eq!(writer.window(Window::default(), Some(&key(&["1"]))).unwrap_err().kind(), engine::Kind::Stop);
 }
 
 #[test]
 fn chosen_keys_are_groups_of_equalities_with_the_streams_filter() {
     let stream = StreamSpec {
-        filter: vec![Condition {
-            column: "STYL".to_owned(),
-            equals: texts(&["BS"]),
-        }],
+        filter: vec![Condition { column: "STYL".to_owned(), equals: texts(&["BS"]) }],
         ..business_units()
     };
     let settings = settings(URL);
-    let writer = Writer {
-        stream: &stream,
-        settings: &settings,
-        dates: special("2026-11-20"),
-    };
+    let writer = Writer { stream: &stream, settings: &settings, dates: special("2026-11-20") };
     let body = writer.keys(&[texts(&["M30"]), texts(&[" 1 "])]).unwrap().body;
     let body = serde_json::to_value(body).unwrap();
     let group = |value: &str| {
@@ -230,35 +162,20 @@ fn chosen_keys_are_groups_of_equalities_with_the_streams_filter() {
             literal("F0006.STYL", "EQUAL", "BS"), literal("F0006.MCU", "EQUAL", value),
         ]}})
     };
-    assert_eq!(
-        body["query"]["complexQuery"],
-        json!([group("         M30"), group("           1")])
-    );
+    assert_eq!(body["query"]["complexQuery"], json!([group("         M30"), group("           1")]));
     assert_eq!(body.get("aggregation"), None);
     let one = serde_json::to_value(writer.keys(&[texts(&["M30"])]).unwrap().body).unwrap();
-    assert_eq!(
-        one["query"]["condition"][1],
-        literal("F0006.MCU", "EQUAL", "         M30")
-    );
+    assert_eq!(one["query"]["condition"][1], literal("F0006.MCU", "EQUAL", "         M30"));
     assert!(writer.keys(&[texts(&["M30", "x"])]).is_err());
 }
 
 #[test]
 fn counts_and_sums_carry_the_same_window() {
     let (stream, mut settings) = (small(), settings(URL));
-    settings.currency_processing = Some(CurrencyProcessing {
-        kind: "CURRENCYCODE".to_owned(),
-        key_columns: texts(&["CRCD"]),
-    });
-    let writer = Writer {
-        stream: &stream,
-        settings: &settings,
-        dates: DateWriter::Iso,
-    };
-    let window = Window {
-        from: Some(at("2026-11-18T00:00:00Z")),
-        to: None,
-    };
+    settings.currency_processing =
+        Some(CurrencyProcessing { kind: "CURRENCYCODE".to_owned(), key_columns: texts(&["CRCD"]) });
+    let writer = Writer { stream: &stream, settings: &settings, dates: DateWriter::Iso };
+    let window = Window { from: Some(at("2026-11-18T00:00:00Z")), to: None };
     let page = serde_json::to_value(writer.window(window, None).unwrap().body).unwrap();
     let count = serde_json::to_value(writer.count(window).unwrap()).unwrap();
     let total = serde_json::to_value(writer.total(window, "AG").unwrap()).unwrap();
@@ -276,20 +193,9 @@ fn counts_and_sums_carry_the_same_window() {
 
 #[test]
 fn views_and_links_say_so() {
-    let stream = StreamSpec {
-        object: "V0411A".to_owned(),
-        page_size: Some(7),
-        ..small()
-    };
-    let settings = JdeSettings {
-        paging: Paging::NextLinks,
-        ..settings(URL)
-    };
-    let writer = Writer {
-        stream: &stream,
-        settings: &settings,
-        dates: DateWriter::Iso,
-    };
+    let stream = StreamSpec { object: "V0411A".to_owned(), page_size: Some(7), ..small() };
+    let settings = JdeSettings { paging: Paging::NextLinks, ..settings(URL) };
+    let writer = Writer { stream: &stream, settings: &settings, dates: DateWriter::Iso };
     let body = serde_json::to_value(writer.window(Window::default(), None).unwrap().body).unwrap();
     assert_eq!(body["targetType"], "view");
     assert_eq!(body["returnControlIDs"], "DOC|DCT|AG|UPMJ");

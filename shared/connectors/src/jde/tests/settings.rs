@@ -41,13 +41,8 @@ fn every_field_has_a_description_and_an_example() {
     let properties = schema.as_value()["properties"].as_object().unwrap();
     assert!(properties.len() >= 20);
     for (name, property) in properties {
-        assert!(
-            property["description"].as_str().is_some_and(|text| text.len() > 20),
-            "{name}: {property}"
-        );
-        let example = property["examples"]
-            .get(0)
-            .unwrap_or_else(|| panic!("{name} has no example"));
+        assert!(property["description"].as_str().is_some_and(|text| text.len() > 20), "{name}: {property}");
+        let example = property["examples"].get(0).unwrap_or_else(|| panic!("{name} has no example"));
         let mut settings = json!({"url": "https://ais.example.com/jderest", "secret": "acme/jde"});
         settings[name] = example.clone();
         serde_json::from_value::<JdeSettings>(settings).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -62,14 +57,8 @@ fn settings_that_cannot_work_together_are_refused() {
         (|s| s.sessions = 0, "sessions"),
         (|s| s.device_name = " ".to_owned(), "device_name"),
         (|s| (s.paging, s.auth) = (Paging::NextLinks, Auth::Basic), "next_links"),
-        (
-            |s| (s.paging, s.api) = (Paging::NextLinks, crate::jde::Api::V1),
-            "next_links",
-        ),
-        (
-            |s| (s.date_literal, s.auth) = (DateLiteral::UserFormat, Auth::Basic),
-            "date_format",
-        ),
+        (|s| (s.paging, s.api) = (Paging::NextLinks, crate::jde::Api::V1), "next_links"),
+        (|s| (s.date_literal, s.auth) = (DateLiteral::UserFormat, Auth::Basic), "date_format"),
         (|s| s.date_format = Some("dd MMM yyyy".to_owned()), "date format"),
         (|s| s.url = "http://ais.example.com/jderest".to_owned(), "https"),
     ];

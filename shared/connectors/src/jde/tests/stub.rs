@@ -19,23 +19,13 @@ pub(super) struct Reply {
 impl Reply {
     pub(super) fn json(status: u16, body: impl Into<String>) -> Self {
         let headers = vec![("Content-Type", "application/json".to_owned())];
-        Self {
-            status,
-            headers,
-            body: body.into(),
-            cut: None,
-        }
+        Self { status, headers, body: body.into(), cut: None }
     }
 
     pub(super) fn html(status: u16, title: &str) -> Self {
         let headers = vec![("Content-Type", "text/html".to_owned())];
         let body = format!("<html><head><title>{title}</title></head><body/></html>");
-        Self {
-            status,
-            headers,
-            body,
-            cut: None,
-        }
+        Self { status, headers, body, cut: None }
     }
 
     pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
@@ -114,17 +104,10 @@ async fn serve(mut stream: TcpStream, scripts: Scripts, log: Arc<Mutex<Vec<Asked
             } else if line.contains("/tokenrequest ") {
                 scripts.0.pop_front().unwrap_or_else(|| Reply::json(200, LOGIN))
             } else {
-                scripts
-                    .1
-                    .pop_front()
-                    .unwrap_or_else(|| Reply::json(500, r#"{"message":"nothing is scripted"}"#))
+                scripts.1.pop_front().unwrap_or_else(|| Reply::json(500, r#"{"message":"nothing is scripted"}"#))
             }
         };
-        let mut head = format!(
-            "HTTP/1.1 {} Scripted\r\nContent-Length: {}\r\n",
-            reply.status,
-            reply.body.len()
-        );
+        let mut head = format!("HTTP/1.1 {} Scripted\r\nContent-Length: {}\r\n", reply.status, reply.body.len());
         for (name, value) in &reply.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -140,9 +123,8 @@ async fn receive(stream: &mut TcpStream) -> Option<Asked> {
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-            let length = head
-                .lines()
-                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             if bytes.len() >= end + 4 + length.unwrap_or(0) {
                 let line = head.lines().next().unwrap().to_owned();
                 let body = String::from_utf8(bytes[end + 4..].to_vec()).unwrap();

@@ -27,10 +27,7 @@ fn counts_and_sums_are_read_in_every_form() {
     ] {
         assert_eq!(sum(text, "F0411", "AG").unwrap(), exact, "{text}");
     }
-    for none in [
-        r#"{"ds_F0411":{"output":[]}}"#,
-        r#"{"ds_F0411":{"output":[{"F0411.AG_SUM":null}]}}"#,
-    ] {
+    for none in [r#"{"ds_F0411":{"output":[]}}"#, r#"{"ds_F0411":{"output":[{"F0411.AG_SUM":null}]}}"#] {
         assert_eq!(sum(none, "F0411", "AG").unwrap(), Decimal::default());
     }
 }
@@ -79,42 +76,22 @@ async fn totals_of_a_window_agree_with_the_simulator() {
         table.insert(&cells).unwrap();
     }
     for numbers_as_strings in [false, true] {
-        let settings = Settings {
-            numbers_as_strings,
-            ..Settings::default()
-        };
+        let settings = Settings { numbers_as_strings, ..Settings::default() };
         let server = JdeSandbox::start(settings, clock().0, tables.clone()).await.unwrap();
         let source = source(&server.base_url(), |_| {});
-        let pv = vec![Condition {
-            column: "DCT".to_owned(),
-            equals: texts(&["PV"]),
-        }];
-        let stream = StreamSpec {
-            filter: pv,
-            ..invoices()
-        };
-        let recent = Window {
-            from: Some(at("2026-11-18T00:00:00Z")),
-            to: None,
-        };
+        let pv = vec![Condition { column: "DCT".to_owned(), equals: texts(&["PV"]) }];
+        let stream = StreamSpec { filter: pv, ..invoices() };
+        let recent = Window { from: Some(at("2026-11-18T00:00:00Z")), to: None };
         let cents = |docs: std::ops::Range<i128>| docs.step_by(2).map(|doc| doc * 101 - 500).sum::<i128>();
         for (window, records, units) in [(Window::default(), 50, cents(0..100)), (recent, 25, cents(50..100))] {
             assert_eq!(source.count(&stream, window).await.unwrap(), records);
             let total = source.total(&stream, window, "AG").await.unwrap();
             assert_eq!(total.with_scale(2), Some(Decimal::new(units, 2)));
         }
-        let none = StreamSpec {
-            filter: vec![Condition {
-                column: "DCT".to_owned(),
-                equals: texts(&["XX"]),
-            }],
-            ..stream
-        };
+        let none =
+            StreamSpec { filter: vec![Condition { column: "DCT".to_owned(), equals: texts(&["XX"]) }], ..stream };
         assert_eq!(source.count(&none, recent).await.unwrap(), 0);
-        assert_eq!(
-            source.total(&none, recent, "AG").await.unwrap().normalized(),
-            Decimal::default()
-        );
+        assert_eq!(source.total(&none, recent, "AG").await.unwrap().normalized(), Decimal::default());
         let error = source.total(&none, recent, "NOPE").await.unwrap_err();
         assert_eq!(error.kind(), engine::Kind::Stop, "{error}");
         source.close().await;

@@ -1,8 +1,8 @@
 //! Tries what loading needs, the way loading does it, and takes it all back.
 
+use engine::Result;
 use engine::model::table::TableSpec;
 use engine::ports::Finding;
-use engine::{Error, Result};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::super::{check_table, fingerprint, schema};
@@ -19,12 +19,12 @@ pub(super) async fn check(destination: &Postgres, tables: &[&TableSpec]) -> Vec<
     let what = format!("log in to {}", destination.place());
     let lent = match destination.pool.lend().await {
         Ok(lent) => lent,
-        Err(failure) => return vec![Finding::bad(what, Error::from(failure).to_string())],
+        Err(failure) => return vec![Finding::bad(what, destination.explained(failure).to_string())],
     };
     let mut findings = Vec::new();
     match server(destination, &lent.session.client).await {
         Ok(found) => findings.extend(found),
-        Err(failure) => findings.push(Finding::bad(what, Error::from(failure).to_string())),
+        Err(failure) => findings.push(Finding::bad(what, destination.explained(failure).to_string())),
     }
     for table in tables {
         let what = format!("load table {}", destination.schemas.table(&table.name));
@@ -32,7 +32,7 @@ pub(super) async fn check(destination: &Postgres, tables: &[&TableSpec]) -> Vec<
         let rolled_back = lent.session.client.batch_execute("ROLLBACK").await;
         findings.push(match tried {
             Ok(words) => Finding::good(what, words),
-            Err(failure) => Finding::bad(what, Error::from(failure).to_string()),
+            Err(failure) => Finding::bad(what, destination.explained(failure).to_string()),
         });
         if rolled_back.is_err() {
             return findings;
@@ -46,12 +46,12 @@ async fn server(destination: &Postgres, client: &tokio_postgres::Client) -> Resu
     let row = client
         .query_typed_one(
             "SELECT current_setting('server_version'), current_setting('server_version_num')::integer, \
-             current_setting('server_encoding'), pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
+             pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
             &[],
         )
         .await?;
     let (version, number): (&str, i32) = (row.try_get(0)?, row.try_get(1)?);
-    let (encoding, is_read_only): (&str, bool) = (row.try_get(2)?, row.try_get(3)?);
+    let is_read_only: bool = row.try_get(2)?;
     let what = format!("log in to {}", destination.place());
     let encrypted = if destination.pool.is_encrypted() { "encrypted" } else { "plain, which loopback may be" };
     let mut findings = vec![if number < OLDEST_VERSION {
@@ -59,12 +59,6 @@ async fn server(destination: &Postgres, client: &tokio_postgres::Client) -> Resu
     } else {
         Finding::good(what, format!("PostgreSQL {version} as `{}`, {encrypted}", destination.pool.user()))
     }];
-    if encoding != "UTF8" {
-        findings.push(Finding::bad(
-            "keep text of every script",
-            format!("the database is encoded in {encoding}: create one with ENCODING 'UTF8' and load into that"),
-        ));
-    }
     if is_read_only {
         findings.push(Finding::bad(
             "write",

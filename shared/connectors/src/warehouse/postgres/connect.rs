@@ -82,7 +82,7 @@ impl Pool {
             config.password(secret.field(name, "password")?);
         }
         let tls = if is_plain { None } else { Some(tls(settings.ca_file.as_deref())?) };
-        Ok(Self { config, tls, idle: Mutex::new(Vec::new()), permits: Semaphore::new(settings.connections.max(1)) })
+        Ok(Self { config, tls, idle: Mutex::new(Vec::new()), permits: Semaphore::new(settings.connections) })
     }
 
     /// Lends a connection that is not in a transaction; waits while all are lent.
@@ -125,16 +125,29 @@ impl Pool {
         let client = match &self.tls {
             Some(tls) => {
                 let (client, connection) = self.config.connect(tls.clone()).await?;
+                keeps_every_script(connection.parameter("server_encoding"))?;
                 tokio::spawn(connection);
                 client
             }
             None => {
                 let (client, connection) = self.config.connect(NoTls).await?;
+                keeps_every_script(connection.parameter("server_encoding"))?;
                 tokio::spawn(connection);
                 client
             }
         };
         Ok(Session { client, statements: HashMap::new(), is_used: false })
+    }
+}
+
+/// A database in another encoding would refuse whole batches for one letter that it does not know.
+fn keeps_every_script(encoding: Option<&str>) -> Result<()> {
+    match encoding {
+        None | Some("UTF8") => Ok(()),
+        Some(other) => Err(Error::stop(format!(
+            "the database is encoded in {other}, which does not know every letter: create one with ENCODING 'UTF8' and load \
+             into that"
+        ))),
     }
 }
 

@@ -7,10 +7,13 @@ use std::io;
 use std::time::Duration;
 
 use engine::Error;
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, SqlState};
 
 /// Managed databases grow their disk within minutes; asking sooner only adds to the load.
 const DISK_FULL_WAIT: Duration = Duration::from_secs(60);
+
+/// The server's words are passed on up to so many characters.
+const LONGEST_WORDS: usize = 500;
 
 /// What went wrong, as far as the load has to know.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) enum Failure {
     Broken(Error),
     /// The tables are not what they were when they were prepared.
     Shape(Error),
+    /// The user lacks a permission, in the server's words.
+    Forbidden(String),
     /// Everything else.
     Other(Error),
 }
@@ -31,12 +36,16 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
+impl Failure {
+    /// The error for the caller. `grants` says what an administrator has to run where a permission is missing.
+    pub fn explained(self, grants: impl FnOnce() -> String) -> Error {
+        match self {
             // Where no rows are written, a refused value is a fault of ours or of the ledger's tables.
-            Failure::Data(words) => Self::stop(format!("the database refused a value: {words}")),
-            Failure::Broken(error) | Failure::Shape(error) | Failure::Other(error) => error,
+            Self::Data(words) => Error::stop(format!("the database refused a value: {words}")),
+            Self::Forbidden(words) => {
+                Error::stop(format!("the database user lacks a permission: {words}. {}", grants()))
+            }
+            Self::Broken(error) | Self::Shape(error) | Self::Other(error) => error,
         }
     }
 }
@@ -55,15 +64,13 @@ fn of_server(error: &DbError) -> Failure {
     let words = words(error);
     let class = code.get(..2).unwrap_or_default();
     match (class, code) {
-        // P0001 is what a customer's own trigger raises against a row.
-        ("22" | "23", _) | (_, "P0001") => Failure::Data(words),
+        // 54 are limits, such as that of a key's length. P0001 is what a customer's own trigger raises against a row.
+        ("22" | "23" | "54", _) | (_, "P0001") => Failure::Data(words),
         ("28", _) => Failure::Other(Error::refused_credentials(format!(
             "the database refused the log-in: {words}. Check the user in `url` and the password in the secret, then \
              `ml-connector check`"
         ))),
-        (_, "42501") => {
-            Failure::Other(Error::stop(format!("the database user lacks a permission: {words}. {}", grants())))
-        }
+        (_, "42501") => Failure::Forbidden(words),
         (_, "21000") => Failure::Other(Error::stop(format!(
             "a key came twice in one batch, which the engine should have prevented: {words}. Report this as a defect"
         ))),
@@ -84,11 +91,14 @@ fn of_server(error: &DbError) -> Failure {
         (_, "55P03") => Failure::Other(Error::later(format!(
             "the table is locked: {words}. Somebody holds it longer than the lock timeout"
         ))),
-        // 08 connection, 57 operator intervention: the session does not live on. 0A000 is what a statement that was
-        // prepared before its table changed says.
-        ("08" | "57", _) | (_, "0A000") => Failure::Broken(Error::later(format!("the database is away: {words}"))),
+        // 08 connection, 57 operator intervention: the session does not live on.
+        ("08" | "57", _) => Failure::Broken(Error::later(format!("the database is away: {words}"))),
         // 40 serialization failures and deadlocks, 53 resources, 58 input and output.
         ("40" | "53" | "58", _) => Failure::Other(Error::later(format!("the database asks to try again: {words}"))),
+        (_, "26000" | "42P05") => Failure::Broken(Error::stop(format!(
+            "a pooler between here and the database lost a prepared statement: {words}. Let it pool by session, or keep \
+             prepared statements (PgBouncer 1.21 or later with max_prepared_statements above 0)"
+        ))),
         (_, "3D000") => Failure::Other(Error::stop(format!("{words}. Create the database or correct `url`"))),
         (_, "42P01" | "42703" | "42804" | "42P10" | "3F000") => Failure::Shape(Error::stop(format!(
             "a table is not as it was prepared: {words}. Somebody changed it; run `ml-connector check`"
@@ -97,20 +107,24 @@ fn of_server(error: &DbError) -> Failure {
     }
 }
 
-fn grants() -> &'static str {
-    "Let an administrator run `GRANT CREATE, TEMPORARY ON DATABASE <database> TO <user>` and, for schemas and tables that \
-     exist already, `GRANT USAGE, CREATE ON SCHEMA <schema> TO <user>` and `ALTER TABLE <table> OWNER TO <user>`"
-}
-
-/// The server's words with its code, and the row or column where it names one.
+/// The server's words with its code, and what they are about where it says so.
 fn words(error: &DbError) -> String {
     let mut words = format!("{} ({})", error.message(), error.code().code());
-    for (what, text) in [("", error.detail()), ("hint: ", error.hint())] {
-        if let Some(text) = text {
-            words.push_str(&format!("; {what}{text}"));
+    // The detail of a row that fails a check repeats all of the row, personal columns included.
+    let repeats_row = [SqlState::NOT_NULL_VIOLATION, SqlState::CHECK_VIOLATION].contains(error.code());
+    for text in [error.detail().filter(|_| !repeats_row), error.hint()].into_iter().flatten() {
+        words.push_str("; ");
+        words.push_str(text);
+    }
+    for name in [error.column(), error.constraint()].into_iter().flatten() {
+        if !words.contains(name) {
+            words.push_str(&format!("; `{name}`"));
         }
     }
-    words
+    match words.char_indices().nth(LONGEST_WORDS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
 }
 
 fn of_connection(error: &tokio_postgres::Error) -> Failure {

@@ -3,6 +3,7 @@
 use engine::model::table::TableSpec;
 use engine::{Error, Result};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::super::quoted;
@@ -74,11 +75,11 @@ pub(super) async fn apply(
         statements.push(sql::ledger(schemas));
     }
     statements.extend(steps.iter().map(|step| sql::step(table, schemas, step)));
-    if found.fingerprint.as_deref() != Some(fingerprint) {
-        statements.push(sql::comments(table, schemas));
-    }
     for statement in statements {
-        client.batch_execute(&statement).await.map_err(at_once)?;
+        client.batch_execute(&statement).await.map_err(refused)?;
+    }
+    if found.fingerprint.as_deref() != Some(fingerprint) {
+        comment(client, &sql::comments(table, schemas)).await?;
     }
     if found.fingerprint.as_deref() != Some(fingerprint) {
         let versions = schemas.versions();
@@ -92,17 +93,34 @@ pub(super) async fn apply(
                 &[(&entity, Type::TEXT), (&fingerprint, Type::TEXT)],
             )
             .await
-            .map_err(at_once)?;
+            .map_err(refused)?;
     }
     Ok(steps)
 }
 
-/// A duplicate in the database's own catalogue: somebody did the same at the same time, without our lock.
-fn at_once(error: tokio_postgres::Error) -> Failure {
+/// Comments on the table, if the user may: that takes its owner, and nothing depends on it.
+async fn comment(client: &Client, comments: &str) -> Result<(), Failure> {
+    client.batch_execute("SAVEPOINT comments").await?;
+    match client.batch_execute(comments).await {
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            client.batch_execute("ROLLBACK TO SAVEPOINT comments").await?;
+        }
+        outcome => outcome?,
+    }
+    Ok(client.batch_execute("RELEASE SAVEPOINT comments").await?)
+}
+
+fn refused(error: tokio_postgres::Error) -> Failure {
+    // What an ALTER says of a column that a view shows.
+    let is_in_view = error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED);
     match error.into() {
+        // A duplicate in the database's own catalogue: somebody did the same at the same time, without our lock.
         Failure::Data(words) => {
             Failure::Other(Error::later(format!("the tables are being changed by somebody: {words}")))
         }
+        Failure::Other(error) if is_in_view => Failure::Other(Error::stop(format!(
+            "{error}. Where a view stands on the column, drop it, run `ml-connector check`, load, and create it again"
+        ))),
         failure => failure,
     }
 }
@@ -131,10 +149,11 @@ async fn find(client: &Client, schemas: &Schemas, table: &TableSpec) -> Result<F
         fingerprint: None,
     };
     if let Some(kind) = row.try_get::<_, Option<String>>(3)? {
-        // r is a table, p one in partitions.
-        if !matches!(kind.as_str(), "r" | "p") {
+        // r is a plain table. One in partitions (p) does not tell which rows an upsert inserted.
+        if kind != "r" {
             return Err(Error::stop(format!(
-                "{target} is not a table but a view or the like: rename it, or name another schema in the connection"
+                "{target} is not a plain table but a view, a table in partitions or the like: rename it, or name another \
+                 schema in the connection"
             ))
             .into());
         }

@@ -1,6 +1,5 @@
 //! The statements for one table, built once.
 
-use std::fmt::Write;
 use std::sync::atomic::AtomicBool;
 
 use engine::model::table::{ColumnType, TableSpec};
@@ -244,8 +243,9 @@ pub(super) struct Postgres15<'a>(pub &'a Schemas);
 impl Dialect for Postgres15<'_> {
     fn column_type(&self, kind: ColumnType) -> String {
         match kind {
-            ColumnType::Text { max: None } => "text".to_owned(),
-            ColumnType::Text { max: Some(max) } => format!("character varying({max})"),
+            // Its length is checked before it is sent. A limit here too would have to be lifted when it grows, which a
+            // view on the column forbids.
+            ColumnType::Text { .. } => "text".to_owned(),
             ColumnType::Integer => "bigint".to_owned(),
             ColumnType::Decimal { precision, scale } => format!("numeric({precision},{scale})"),
             ColumnType::Boolean => "boolean".to_owned(),
@@ -353,8 +353,7 @@ pub(super) fn comments(table: &TableSpec, schemas: &Schemas) -> String {
     let mut sql = format!("COMMENT ON TABLE {target} IS {};", literal(&table.description));
     let described = table.columns.iter().map(|c| (c.name.as_str(), c.description.as_str()));
     for (name, description) in described.chain(meta::COLUMNS.map(|name| (name, meta::description(name)))) {
-        // Writing to a String cannot fail.
-        let _ = write!(sql, "COMMENT ON COLUMN {target}.{} IS {};", quoted(name), literal(description));
+        sql.push_str(&format!("COMMENT ON COLUMN {target}.{} IS {};", quoted(name), literal(description)));
     }
     sql
 }

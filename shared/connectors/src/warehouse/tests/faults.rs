@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::sample::table;
-use crate::warehouse::{Postgres, PostgresSettings};
+use crate::warehouse::{Postgres, PostgresSettings, SqliteSettings};
 
 /// What a played server does with a connection.
 #[derive(Clone)]
@@ -168,6 +168,18 @@ async fn a_server_that_is_away_is_tried_again() {
     assert!(error_of(&settings(port, "")).await.is_later());
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     assert!(error_of(&settings(free, "")).await.is_later());
+}
+
+#[test]
+fn every_setting_is_described_with_an_example() {
+    for schema in [schemars::schema_for!(PostgresSettings), schemars::schema_for!(SqliteSettings)] {
+        for (name, property) in schema.get("properties").and_then(|p| p.as_object()).unwrap() {
+            assert!(property["description"].as_str().is_some_and(|d| d.len() > 10), "{name}");
+            assert!(property["examples"].as_array().is_some_and(|e| !e.is_empty()), "{name}");
+        }
+    }
+    let unknown = serde_json::from_str::<PostgresSettings>(r#"{"url": "postgresql://u@localhost/d", "pasword": "x"}"#);
+    assert!(unknown.unwrap_err().to_string().contains("pasword"));
 }
 
 #[tokio::test]

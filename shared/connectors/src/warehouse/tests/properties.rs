@@ -21,9 +21,11 @@ struct Drawn {
     version: i64,
     mapping: u32,
     touch: bool,
-    /// Content, stamp and deleted mark by key.
-    rows: BTreeMap<u8, (u8, Option<i64>, bool)>,
+    rows: BTreeMap<u8, Content>,
 }
+
+/// Content, stamp and deleted mark.
+type Content = (u8, Option<i64>, bool);
 
 fn drawn(touch: impl Strategy<Value = bool>) -> impl Strategy<Value = Drawn> {
     let stamp = prop_oneof![Just(None), (0..3_i64).prop_map(Some)];
@@ -38,7 +40,7 @@ fn drawn(touch: impl Strategy<Value = bool>) -> impl Strategy<Value = Drawn> {
 
 impl Drawn {
     fn samples(&self) -> Vec<Sample> {
-        let sample = |(key, (content, stamp, deleted)): (&u8, &(u8, Option<i64>, bool))| {
+        let sample = |(key, (content, stamp, deleted)): (&u8, &Content)| {
             let sample = row(&key.to_string(), &content.to_string(), "1").stamped(*stamp);
             if *deleted { sample.deleted() } else { sample }
         };
@@ -60,7 +62,7 @@ struct Model(BTreeMap<u8, Standing>);
 impl Model {
     fn write(&mut self, drawn: &Drawn) -> Vec<Outcome> {
         let samples = drawn.samples();
-        let write = |(sample, (key, (_, stamp, deleted))): (&Sample, (&u8, &(u8, Option<i64>, bool)))| {
+        let write = |(sample, (key, (_, stamp, deleted))): (&Sample, (&u8, &Content))| {
             let came = Standing {
                 version: drawn.version,
                 stamp: *stamp,
@@ -162,7 +164,7 @@ fn any_sequence_follows_the_rules_on_sqlite() {
 fn any_sequence_follows_the_rules_on_postgres() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     if let Some(server) = runtime.block_on(PostgresServer::new("properties")) {
-        run(&server, &runtime, 60);
+        run(&server, &runtime, 30);
         runtime.block_on(server.clean_up());
     }
 }

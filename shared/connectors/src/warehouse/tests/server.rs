@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use engine::Kind;
 use engine::model::audit::Outcome::{Inserted, Rejected, Updated};
+use engine::model::value::Value;
 use engine::ports::Destination;
 
 use super::Harness;
@@ -102,6 +103,26 @@ async fn a_user_without_permissions_is_told_what_to_grant() {
     assert!(findings.iter().all(|f| f.ok), "{findings:?}");
     let written = weak.write(&table, &batch(&table, "a", 1, &[row("1", "a", "1")])).await.unwrap();
     assert_eq!(outcomes(&written), [Inserted]);
+    // Comments take the table's owner; a new description is no reason to stop.
+    let mut described = table.clone();
+    described.description = "Described anew.".to_owned();
+    weak.prepare(&described).await.unwrap();
+    described.columns.push(column("more", "text"));
+    let error = weak.prepare(&described).await.unwrap_err();
+    assert!(error.to_string().contains("takes the owner of the table"), "{error}");
+    // With one grant on the database it makes everything itself.
+    server
+        .run(&format!(
+            "DO $$BEGIN EXECUTE format('GRANT CREATE, TEMPORARY ON DATABASE %I TO {role}', current_database()); END$$"
+        ))
+        .await;
+    let mut own = server.settings_as(&role);
+    own.schema.push_str("_own");
+    own.ledger_schema.push_str("_own");
+    let owner = Postgres::open(&own, None).unwrap();
+    assert!(owner.check(&[&table]).await.iter().all(|f| f.ok));
+    let written = owner.write(&table, &batch(&table, "a", 1, &[row("1", "a", "1")])).await.unwrap();
+    assert_eq!(outcomes(&written), [Inserted]);
     server.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     server.clean_up().await;
 }
@@ -138,6 +159,87 @@ async fn a_trigger_or_a_narrower_column_refuses_single_rows() {
     assert!(written[1].reason.as_deref().unwrap().contains("22003"), "{written:?}");
     assert!(written[2].reason.as_deref().unwrap().contains("not this one"), "{written:?}");
     server.clean_up().await;
+}
+
+#[tokio::test]
+async fn limits_of_the_database_refuse_single_rows_without_repeating_them() {
+    let Some(server) = PostgresServer::new("limits").await else { return };
+    let mut table = table("t");
+    table.columns[1] = column("id", "text");
+    server.destination().prepare(&table).await.unwrap();
+    server.run("ALTER TABLE {schema}t ADD CHECK (lines < 100)").await;
+    // A key's text must fit a third of a page, however well it packs.
+    let noise: String =
+        (0..20_000_u64).map(|i| format!("{:x}", xxhash_rust::xxh3::xxh3_64(&i.to_be_bytes()))).collect();
+    let rows = [
+        row("1", "a", "1"),
+        row(&noise, "b", "1"),
+        row("3", "secret salary", "1").with(3, Value::Integer(100)),
+        row("4", "c", "1").with(9, Value::Json("{broken".into())),
+        row("5", "d", "1").with(9, Value::Json(format!("{}{}", "[".repeat(20_000), "]".repeat(20_000)).into())),
+        row("6", "e", "1"),
+    ];
+    let written = server.destination().write(&table, &batch(&table, "a", 1, &rows)).await.unwrap();
+    assert_eq!(outcomes(&written), [Inserted, Rejected, Rejected, Rejected, Rejected, Inserted], "{written:?}");
+    let reason = |i: usize| written[i].reason.as_deref().unwrap();
+    assert!(reason(1).contains("(54000)"), "{}", reason(1));
+    assert!(reason(2).contains("t_lines_check") && !reason(2).contains("salary"), "{}", reason(2));
+    assert!(reason(3).contains("(22P02)"), "{}", reason(3));
+    assert!(reason(4).contains("(54001)"), "{}", reason(4));
+    server.clean_up().await;
+}
+
+#[tokio::test]
+async fn a_limit_on_text_that_was_there_is_lifted() {
+    let Some(server) = PostgresServer::new("varchar").await else { return };
+    let table = table("t");
+    server.destination().prepare(&table).await.unwrap();
+    server.run("ALTER TABLE {schema}t ALTER COLUMN name TYPE varchar(10)").await;
+    let long = [row("1", "longer than ten", "1")];
+    let written = server.another().write(&table, &batch(&table, "a", 1, &long)).await.unwrap();
+    assert_eq!(outcomes(&written), [Inserted]);
+    // A view on the column is in the way of a change, and the message says so.
+    server
+        .run(
+            "ALTER TABLE {schema}t ALTER COLUMN amount TYPE numeric(10,2); CREATE VIEW {schema}v AS SELECT amount FROM \
+             {schema}t",
+        )
+        .await;
+    let error = server.another().prepare(&table).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Stop);
+    assert!(error.to_string().contains("Where a view stands on the column"), "{error}");
+    server.clean_up().await;
+}
+
+#[tokio::test]
+async fn only_plain_tables_are_loaded() {
+    let Some(server) = PostgresServer::new("plain").await else { return };
+    server.destination().prepare(&table("t")).await.unwrap();
+    server.run("CREATE VIEW {schema}v AS SELECT * FROM {schema}t").await;
+    server.run("CREATE TABLE {schema}p (id text PRIMARY KEY) PARTITION BY HASH (id)").await;
+    for name in ["v", "p"] {
+        let error = server.destination().prepare(&table(name)).await.unwrap_err();
+        assert!(error.to_string().contains("is not a plain table"), "{error}");
+    }
+    server.clean_up().await;
+}
+
+#[tokio::test]
+async fn a_database_of_another_encoding_is_refused() {
+    let Some(server) = PostgresServer::new("encoding").await else { return };
+    let database = format!("latin_{}", std::process::id());
+    server
+        .run(&format!("CREATE DATABASE {database} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"))
+        .await;
+    let mut settings = server.settings().clone();
+    let (base, _) = settings.url.rsplit_once('/').unwrap();
+    settings.url = format!("{base}/{database}");
+    let latin = Postgres::open(&settings, None).unwrap();
+    let error = latin.prepare(&table("t")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Stop);
+    assert!(error.to_string().contains("LATIN1"), "{error}");
+    drop(latin);
+    server.run(&format!("DROP DATABASE {database} WITH (FORCE)")).await;
 }
 
 #[tokio::test]

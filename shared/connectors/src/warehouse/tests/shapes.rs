@@ -95,6 +95,9 @@ async fn names_are_checked(harness: &dyn Harness) {
     for name in ["", "t\"; DROP TABLE x; --", "a.b"] {
         assert!(destination.prepare(&table(name)).await.is_err(), "{name}");
     }
+    let mut keyed = table("t");
+    keyed.key = vec![9];
+    assert!(destination.prepare(&keyed).await.unwrap_err().to_string().contains("cannot be a key"));
     let mut reserved = table("order");
     reserved.columns[2] = column("select", "text(60)");
     let written = destination.write(&reserved, &batch(&reserved, "a", 1, &[row("1", "n", "1")])).await.unwrap();

@@ -41,7 +41,7 @@ impl Harness for SqliteFile {
     async fn rows(&self, table: &TableSpec) -> BTreeMap<String, Texts> {
         let connection = self.connection();
         let mut statement = connection.prepare(&format!("SELECT * FROM {}", quoted(&table.name))).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(()).unwrap();
         let mut found = BTreeMap::new();
         while let Some(row) = rows.next().unwrap() {

@@ -1,6 +1,27 @@
 //! Every mistake is named with file, line, column, field and the next step.
 
+use proptest::prelude::*;
+
 use super::{BLUEPRINT, BlueprintFile, TENANT, plans, resolve_tenant};
+
+proptest! {
+    #[test]
+    fn any_file_is_read_or_refused_with_its_mistakes(from in 0..TENANT.len(), to in 0..TENANT.len(), text in ".*") {
+        let damaged = [&TENANT[..from.min(to)], &text, &TENANT[from.max(to)..]].concat();
+        for tenant in [text.as_str(), &damaged] {
+            if let Err(problems) = resolve_tenant(tenant, &[BLUEPRINT]) {
+                prop_assert!(problems.to_string().starts_with("acme.yaml:"), "{}", problems);
+            }
+        }
+    }
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    for bracket in ["[", "{a: ", "- ", "a:\n  - "] {
+        assert!(resolve_tenant(&bracket.repeat(20_000), &[BLUEPRINT]).is_err());
+    }
+}
 
 /// The problems of [`TENANT`] with these lines added at the end, which begin in line 12.
 fn problems(added: &str) -> String {
@@ -167,6 +188,14 @@ fn a_zone_is_asked_for_and_never_guessed() {
     );
     let text = tenant_problems(&TENANT.replace("America/Denver", "MST7MTD"));
     assert_eq!(text, "acme.yaml:4:73: connections.erp.jde.zone: `MST7MTD` is no time zone; did you mean `MST7MDT`?");
+}
+
+#[test]
+fn two_zones_for_one_source_are_a_mistake() {
+    assert_eq!(
+        problems("    zone: Europe/Berlin\n"),
+        "acme.yaml:11:11: integrations.jde-looker.zone: `Europe/Berlin` is not the zone of connection `erp`, which is `America/Denver`: write it there"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BLUEPRINT, ConfiguredPlans, blueprint, plans};
+use super::{BLUEPRINT, ConfiguredPlans, TENANT, blueprint, plans, resolve_tenant};
 use crate::model::id::{IntegrationId, SyncId, TenantId};
 use crate::plan::Plans;
 
@@ -51,8 +51,7 @@ fn syncs_run_after_those_they_name() {
 #[test]
 fn a_tenant_changes_what_it_writes_and_nothing_else() {
     let plans = resolved(
-        "    zone: Europe/Berlin
-    syncs:
+        "    syncs:
       lines:
         schedule: rate(15 minutes)
         lookback_days: 2
@@ -75,7 +74,6 @@ fn a_tenant_changes_what_it_writes_and_nothing_else() {
     let changed = plans.get(&id("lines")).unwrap();
     assert_eq!(changed.schedule.every(), Some(Duration::from_secs(900)));
     let lines = &changed.plan;
-    assert_eq!(lines.zone, chrono_tz::Europe::Berlin);
     assert_eq!(lines.lookback_days, 2);
     assert_eq!(
         [lines.safety_lag, lines.wait_at_most, lines.keep_archive].map(|d| d.as_secs()),
@@ -97,6 +95,25 @@ fn a_tenant_changes_what_it_writes_and_nothing_else() {
     assert_eq!(lines.stream.columns, ["DOCO", "LNID", "UPMJ", "TDAY", "CO", "MCU", "AEXP", "URAB"]);
     assert_eq!(plans.plan(&id("orders")).unwrap().stream.filter[0].equals, ["OP", "OB"]);
     assert_ne!(lines.mapping.hash(), resolved("").plan(&id("lines")).unwrap().mapping.hash());
+}
+
+#[test]
+fn the_zone_is_the_connections_or_the_integrations() {
+    let without = TENANT.replace(", zone: America/Denver", "");
+    let plans = resolve_tenant(&format!("{without}    zone: Europe/Berlin\n"), &[BLUEPRINT]).unwrap();
+    assert_eq!(plans.plan(&id("lines")).unwrap().zone, chrono_tz::Europe::Berlin);
+}
+
+#[test]
+fn fields_can_be_shared_with_a_merge_key() {
+    let plans = resolved(
+        "    syncs:
+      lines: &slow {schedule: rate(6 hours), page_size: 100}
+      orders: {<<: *slow, page_size: 200}
+",
+    );
+    let orders = plans.get(&id("orders")).unwrap();
+    assert_eq!((orders.schedule.as_str(), orders.plan.stream.page_size), ("rate(6 hours)", Some(200)));
 }
 
 #[test]

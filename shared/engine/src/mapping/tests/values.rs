@@ -20,7 +20,7 @@ fn text_keeps_what_the_source_says() {
     );
     check("from: A, type: text, format: trim", &[(&[r#""          30""#], "'30'"), (&[r#"" ""#], "''")]);
     check("from: A, type: text, format: as_is", &[(&[r#"" x  ""#], "' x  '"), (&[r#"" ""#], "' '")]);
-    check("from: A, type: text, blank: 'null'", &[(&[r#""  ""#], "null"), (&[r#""x""#], "'x'")]);
+    check("from: A, type: text, blank: null", &[(&[r#""  ""#], "null"), (&[r#""x""#], "'x'")]);
     check("from: A, type: text, blank: reject", &[(&[r#""  ""#], "!is blank"), (&["null"], "null")]);
     check(
         r#"from: A, type: text, format: "pad_left(8,0)""#,
@@ -111,7 +111,7 @@ fn codes_become_what_they_mean() {
         ],
     );
     check("from: A, type: text, values: {P: paid}, other: keep", &[(&[r#""H""#], "'H'")]);
-    check("from: A, type: text, values: {P: paid}, other: 'null'", &[(&[r#""H""#], "null")]);
+    check("from: A, type: text, values: {P: paid}, other: null", &[(&[r#""H""#], "null")]);
     check(
         "from: A, type: integer, nulls: [0, none]",
         &[(&["0"], "null"), (&["0.00"], "null"), (&[r#""none""#], "null"), (&["10"], "10")],
