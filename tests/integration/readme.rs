@@ -18,8 +18,8 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 /// The words of a shell line, up to a comment, a pipe or a redirection.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
-    let (mut quote, mut chars) = (None, line.chars().peekable());
-    while let Some(c) = chars.next() {
+    let mut quote = None;
+    for c in line.chars() {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
             (Some(_), c) => words.last_mut().unwrap().push(c),

@@ -98,7 +98,8 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             continue;
         }
         let (name, content) = (path.display().to_string(), std::fs::read(&path).unwrap());
-        if !name.ends_with("-shm") && !(name.ends_with("-wal") && content.is_empty()) {
+        let scratch = name.ends_with("-shm") || (name.ends_with("-wal") && content.is_empty());
+        if !scratch {
             found.insert(name, content);
         }
     }

@@ -144,7 +144,7 @@ fn sqlite_rows(path: &std::path::Path, table: &str) -> Rows {
         return Rows::new();
     }
     let mut query = file.prepare(&format!("select * from \"{table}\"")).unwrap();
-    let names: Vec<String> = query.column_names().into_iter().map(ToOwned::to_owned).collect();
+    let names: Vec<String> = query.column_names().map(ToOwned::to_owned).collect();
     let rows = query.query_map([], |row| {
         let mut cells = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {

@@ -31,6 +31,8 @@ mod tag {
     pub const NUMBER: u8 = 8;
     pub const JSON: u8 = 9;
     pub const HASH: u8 = 10;
+    /// A decimal whose units need more than 64 bits.
+    pub const WIDE_DECIMAL: u8 = 11;
 }
 
 /// Writes a block of rows.
@@ -176,7 +178,7 @@ impl Rows {
         let mut reader = self.reader();
         let mut cells = Vec::new();
         let mut count = 0;
-        while reader.next_into(&mut cells)? {
+        while reader.next_head_into(0, &mut cells)? {
             count += 1;
         }
         Ok(count)
@@ -216,9 +218,23 @@ impl<'a> RowReader<'a> {
         Ok(true)
     }
 
-    /// Where the next row begins, as a byte offset in the block.
-    pub fn offset(&self) -> usize {
-        self.reader.at
+    /// Reads only the first `count` cells of the next row into `cells` (cleared first) and passes over the others.
+    ///
+    /// # Errors
+    /// Stops when the block is damaged.
+    pub fn next_head_into(&mut self, count: usize, cells: &mut Vec<Value<'a>>) -> Result<bool> {
+        cells.clear();
+        if self.reader.at >= self.reader.bytes.len() {
+            return Ok(false);
+        }
+        for column in 0..self.columns {
+            if column < count {
+                cells.push(self.reader.value()?);
+            } else {
+                self.reader.skip()?;
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -227,10 +243,10 @@ fn damaged() -> Error {
 }
 
 fn put_length(bytes: &mut Vec<u8>, length: usize) {
-    put_varint(bytes, length as u128);
+    put_varint(bytes, length as u64);
 }
 
-fn put_varint(bytes: &mut Vec<u8>, mut value: u128) {
+fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -239,11 +255,11 @@ fn put_varint(bytes: &mut Vec<u8>, mut value: u128) {
 }
 
 /// Small numbers of either sign become small unsigned ones.
-fn zigzag(value: i128) -> u128 {
-    ((value << 1) ^ (value >> 127)).cast_unsigned()
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
-fn unzigzag(value: u128) -> i128 {
+fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
 
@@ -262,20 +278,25 @@ fn put_value(bytes: &mut Vec<u8>, value: &Value<'_>) {
         Value::Bool(true) => bytes.push(tag::TRUE),
         Value::Integer(i) => {
             bytes.push(tag::INTEGER);
-            put_varint(bytes, zigzag(i128::from(*i)));
+            put_varint(bytes, zigzag(*i));
         }
-        Value::Decimal(d) => {
-            bytes.push(tag::DECIMAL);
-            bytes.push(d.scale());
-            put_varint(bytes, zigzag(d.units()));
-        }
+        Value::Decimal(d) => match i64::try_from(d.units()) {
+            Ok(units) => {
+                bytes.extend_from_slice(&[tag::DECIMAL, d.scale()]);
+                put_varint(bytes, zigzag(units));
+            }
+            Err(_) => {
+                bytes.extend_from_slice(&[tag::WIDE_DECIMAL, d.scale()]);
+                bytes.extend_from_slice(&d.units().to_be_bytes());
+            }
+        },
         Value::Date(days) => {
             bytes.push(tag::DATE);
-            put_varint(bytes, zigzag(i128::from(*days)));
+            put_varint(bytes, zigzag(i64::from(*days)));
         }
         Value::Timestamp(micros) => {
             bytes.push(tag::TIMESTAMP);
-            put_varint(bytes, zigzag(i128::from(*micros)));
+            put_varint(bytes, zigzag(*micros));
         }
         Value::Hash(hash) => {
             bytes.push(tag::HASH);
@@ -297,20 +318,20 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
-    fn varint(&mut self) -> Result<u128> {
+    fn varint(&mut self) -> Result<u64> {
         // Nearly every length and small number fits one byte.
         let first = self.byte()?;
-        let mut value = u128::from(first & 0x7f);
+        let mut value = u64::from(first & 0x7f);
         if first < 0x80 {
             return Ok(value);
         }
         let mut shift = 7;
         loop {
             let byte = self.byte()?;
-            if shift > 126 {
+            if shift > 63 {
                 return Err(damaged());
             }
-            value |= u128::from(byte & 0x7f) << shift;
+            value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Ok(value);
             }
@@ -322,12 +343,40 @@ impl<'a> Reader<'a> {
         usize::try_from(self.varint()?).map_err(|_| damaged())
     }
 
+    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
+        let end = self.at.checked_add(length).ok_or_else(damaged)?;
+        let taken = self.bytes.get(self.at..end).ok_or_else(damaged)?;
+        self.at = end;
+        Ok(taken)
+    }
+
     fn text(&mut self) -> Result<&'a str> {
         let length = self.length()?;
-        let end = self.at.checked_add(length).ok_or_else(damaged)?;
-        let text = self.bytes.get(self.at..end).ok_or_else(damaged)?;
-        self.at = end;
-        std::str::from_utf8(text).map_err(|_| damaged())
+        std::str::from_utf8(self.take(length)?).map_err(|_| damaged())
+    }
+
+    fn wide(&mut self) -> Result<[u8; 16]> {
+        self.take(16)?.try_into().map_err(|_| damaged())
+    }
+
+    /// Passes over a cell.
+    fn skip(&mut self) -> Result<()> {
+        match self.byte()? {
+            tag::NULL | tag::FALSE | tag::TRUE => {}
+            tag::INTEGER | tag::DATE | tag::TIMESTAMP => _ = self.varint()?,
+            tag::DECIMAL => {
+                self.byte()?;
+                self.varint()?;
+            }
+            tag::TEXT | tag::NUMBER | tag::JSON => {
+                let length = self.length()?;
+                self.take(length)?;
+            }
+            tag::HASH => _ = self.take(16)?,
+            tag::WIDE_DECIMAL => _ = self.take(17)?,
+            _ => return Err(damaged()),
+        }
+        Ok(())
     }
 
     fn value(&mut self) -> Result<Value<'a>> {
@@ -335,22 +384,21 @@ impl<'a> Reader<'a> {
             tag::NULL => Value::Null,
             tag::FALSE => Value::Bool(false),
             tag::TRUE => Value::Bool(true),
-            tag::INTEGER => Value::Integer(i64::try_from(unzigzag(self.varint()?)).map_err(|_| damaged())?),
+            tag::INTEGER => Value::Integer(unzigzag(self.varint()?)),
             tag::DECIMAL => {
                 let scale = self.byte()?;
-                Value::Decimal(Decimal::new(unzigzag(self.varint()?), scale))
+                Value::Decimal(Decimal::new(i128::from(unzigzag(self.varint()?)), scale))
+            }
+            tag::WIDE_DECIMAL => {
+                let scale = self.byte()?;
+                Value::Decimal(Decimal::new(i128::from_be_bytes(self.wide()?), scale))
             }
             tag::DATE => Value::Date(i32::try_from(unzigzag(self.varint()?)).map_err(|_| damaged())?),
-            tag::TIMESTAMP => Value::Timestamp(i64::try_from(unzigzag(self.varint()?)).map_err(|_| damaged())?),
+            tag::TIMESTAMP => Value::Timestamp(unzigzag(self.varint()?)),
             tag::TEXT => Value::Text(Cow::Borrowed(self.text()?)),
             tag::NUMBER => Value::Number(Cow::Borrowed(self.text()?)),
             tag::JSON => Value::Json(Cow::Borrowed(self.text()?)),
-            tag::HASH => {
-                let end = self.at.checked_add(16).ok_or_else(damaged)?;
-                let bytes = self.bytes.get(self.at..end).ok_or_else(damaged)?;
-                self.at = end;
-                Value::Hash(u128::from_be_bytes(bytes.try_into().map_err(|_| damaged())?))
-            }
+            tag::HASH => Value::Hash(u128::from_be_bytes(self.wide()?)),
             _ => return Err(damaged()),
         })
     }
@@ -390,6 +438,12 @@ mod tests {
                 prop_assert_eq!(&cells, row);
             }
             prop_assert!(!reader.next_into(&mut cells).unwrap());
+            let mut heads = block.reader();
+            for row in &rows {
+                prop_assert!(heads.next_head_into(1, &mut cells).unwrap());
+                prop_assert_eq!(&cells[..], &row[..1]);
+            }
+            prop_assert!(!heads.next_head_into(1, &mut cells).unwrap());
         }
 
         #[test]

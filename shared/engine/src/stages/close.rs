@@ -80,11 +80,17 @@ async fn sweep(context: &Context, plan: &SyncPlan, run: &Run) -> Result<Option<S
     if source != read {
         return Ok(Some(format!("nothing was marked deleted: the source counts {source} records, {read} were read")));
     }
-    let except: Vec<String> =
-        all_held(context, &plan.id).await?.into_iter().map(|held| held.key.as_str().to_owned()).collect();
+    let before = Version::start_of(run.epoch);
+    let held = all_held(context, &plan.id).await?;
+    let nameless = held.iter().filter(|held| is_key_of_place(&held.key) && held.version >= before.0).count();
+    if nameless > 0 {
+        return Ok(Some(format!(
+            "nothing was marked deleted: {nameless} records came without a usable key, and nobody knows which they are"
+        )));
+    }
+    let except: Vec<String> = held.into_iter().map(|held| held.key.as_str().to_owned()).collect();
     let destination = context.connectors.destination(&run.sync.tenant, &plan.destination).await?;
     destination.prepare(&plan.table).await?;
-    let before = Version::start_of(run.epoch);
     let stale = destination.count_stale(&plan.table, &run.sync, before, &except).await?;
     let allowed = DELETES_ALWAYS.max(source * DELETES_PERCENT / 100);
     if stale > allowed && !accept_deletes {

@@ -7,7 +7,7 @@ use super::poll::send_close_if_due;
 use super::transform::mapped_rows;
 use crate::error::Result;
 use crate::model::audit::{AuditBatch, AuditEntry, Held, HeldWhy, Outcome, Settled};
-use crate::model::batch::MappedBatch;
+use crate::model::batch::{MappedBatch, meta};
 use crate::model::id::RecordKey;
 use crate::model::message::BatchTask;
 use crate::model::rows::Rows;
@@ -82,7 +82,7 @@ fn records(rows: &Rows) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     let mut cells = Vec::new();
     let mut reader = rows.reader();
-    while reader.next_into(&mut cells)? {
+    while reader.next_head_into(meta::COLUMNS.len(), &mut cells)? {
         let (Some(Value::Text(key)), Some(Value::Integer(row))) = (cells.first(), cells.get(4)) else {
             return Err(internal("a mapped row does not begin with its key and its place"));
         };
