@@ -114,8 +114,7 @@ fn measure(runtime: &tokio::runtime::Runtime, options: &Options, rows: usize, ro
     let config = folder.path().join("bench.yaml");
     fs::write(&config, tenant_file(&jde.base_url(), &options.postgres))?;
     let csv = folder.path().join("rows.csv");
-    let mut measured =
-        Measured { rows, ours: Vec::new(), lower_bound: Vec::new(), resync: Vec::new(), resync_read: 0 };
+    let mut measured = Measured { rows, ours: Vec::new(), lower_bound: Vec::new(), resync: Vec::new(), resync_read: 0 };
     for round in 0..rounds {
         psql(options, "drop schema if exists erp cascade; drop schema if exists etl cascade; checkpoint")?;
         let state = folder.path().join(format!("state-{round}"));
@@ -128,10 +127,18 @@ fn measure(runtime: &tokio::runtime::Runtime, options: &Options, rows: usize, ro
         let (again, counts) = sync(options, &config, &state)?;
         measured.resync_read = counts["read"].as_u64().unwrap_or(0);
         ensure!(counts["updated"] == rows / 100, "after 1 % changed: {counts}");
-        eprintln!("  1 % changed {:7.2} s wall {:6.2} s cpu, {} read", secs(again.wall), secs(again.cpu), counts["read"]);
+        eprintln!(
+            "  1 % changed {:7.2} s wall {:6.2} s cpu, {} read",
+            secs(again.wall),
+            secs(again.cpu),
+            counts["read"]
+        );
         measured.resync.push(again);
         let columns = COLUMNS.join(", ");
-        psql(options, &format!("\\copy (select {columns} from erp.ap_invoices order by {KEY}) to '{}' csv", csv.display()))?;
+        psql(
+            options,
+            &format!("\\copy (select {columns} from erp.ap_invoices order by {KEY}) to '{}' csv", csv.display()),
+        )?;
         let lower = lower_bound(options, &csv)?;
         eprintln!("  lower bound {:7.2} s wall", secs(lower));
         measured.lower_bound.push(lower);
@@ -169,10 +176,14 @@ fn change(jde: &JdeSandbox, rows: usize, round: usize, today: NaiveDate) -> Resu
         for key in &dated {
             table.update(key, &[("UPMJ", Value::from(old))])?;
         }
-        let keys: Vec<_> = (0..rows / 100).filter_map(|i| table.nth(i * 100 + round)).map(|row| row.key_values()).collect();
+        let keys: Vec<_> =
+            (0..rows / 100).filter_map(|i| table.nth(i * 100 + round)).map(|row| row.key_values()).collect();
         for key in &keys {
             let remark = format!("changed in round {round}");
-            table.update(key, &[("RMK", Value::from(remark)), ("UPMJ", Value::from(today)), ("UPMT", Value::from(91_502))])?;
+            table.update(
+                key,
+                &[("RMK", Value::from(remark)), ("UPMJ", Value::from(today)), ("UPMT", Value::from(91_502))],
+            )?;
         }
         Ok(())
     })
@@ -346,7 +357,10 @@ fn report(options: &Options, small: &Measured, large: &Measured) -> Result<Json>
 
 fn machine() -> Result<Json> {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).map(|rest| rest.trim_start_matches(['\t', ' ', ':']));
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map(|rest| rest.trim_start_matches(['\t', ' ', ':']));
     let server = Command::new("psql").arg("--version").output()?;
     Ok(json!({
         "cores": std::thread::available_parallelism()?.get(),

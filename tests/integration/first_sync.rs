@@ -3,7 +3,7 @@
 use sandbox::jde::changes::{Bad, Plan};
 use serde_json::{Value as Json, json};
 
-use crate::world::{World, record_key, streams};
+use crate::world::{Running, Warehouse, World, record_key, streams};
 
 #[test]
 fn a_month_end_goes_from_the_first_load_to_the_last_mended_record() {
@@ -137,4 +137,41 @@ fn the_demo_agrees_with_its_source() {
         }
     }
     world.cli(&["demo", "--invoices", "300"]).ok().says(&["agrees", "complete up to", "warehouse.sqlite", "audit"]);
+}
+
+#[test]
+fn the_steps_of_the_readme_lead_from_an_empty_folder_to_a_first_run() {
+    let world = World::new();
+    let here = world.dir().join("project");
+    std::fs::create_dir(&here).unwrap();
+    let step = |words: &[&str], typed: &str| {
+        let mut command = world.command(words);
+        for set in ["CONFIG", "STATE", "SECRET_JDE_USERNAME", "SECRET_JDE_PASSWORD"] {
+            command.env_remove(format!("ML_CONNECTOR_{set}"));
+        }
+        let input = world.dir().join("typed");
+        std::fs::write(&input, typed).unwrap();
+        Running::start({
+            command.current_dir(&here).stdin(std::fs::File::open(input).unwrap());
+            command
+        })
+        .end()
+    };
+    step(&["run"], "").exits(2).says(&["there is no tenant file in infra/tenants", "ml-connector init"]);
+    step(&["init", "--tenant", "acme"], "").ok().says(&["secrets set acme-jde username", "ml-connector check"]);
+    step(&["init", "--tenant", "acme"], "").exits(2).says(&["is there already"]);
+    let tenant = here.join("infra/tenants/acme.yaml");
+    let text = std::fs::read_to_string(&tenant).unwrap();
+    let url = text.lines().find_map(|line| line.trim().strip_prefix("url: ")).unwrap();
+    std::fs::write(&tenant, text.replace(url, &world.jde.base_url())).unwrap();
+    step(&["check"], "").exits(1).says(&["there is no secret `acme-jde`", "secrets set acme-jde"]);
+    step(&["secrets", "set", "acme-jde", "username"], "SVCREAD\n").ok();
+    step(&["secrets", "set", "acme-jde", "password"], "secret").ok().never_says("secret\n");
+    step(&["secrets", "list"], "").ok().says(&["acme-jde", "password"]).never_says("SVCREAD");
+    step(&["check"], "").ok();
+    step(&["preview", "ap_invoices"], "").ok().says(&["nothing was written"]);
+    step(&["run"], "").ok();
+    let loaded = Warehouse::Sqlite(here.join("acme-warehouse.sqlite")).records("ap_invoices");
+    assert_eq!(loaded.len(), world.len("F0411"));
+    step(&["status"], "").ok().says(&["ap_invoices", "complete"]);
 }

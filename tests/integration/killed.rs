@@ -14,7 +14,8 @@ use engine::ports::Store;
 use sandbox::jde::{Calls, Fault};
 use sandbox::random::Random;
 
-use crate::world::{World, block_on, record_key, seeded};
+use crate::postgres::postgres;
+use crate::world::{Warehouse, World, block_on, record_key, seeded};
 
 /// Kills per test; a run that had ended before its moment came does not count.
 const KILLS: usize = 25;
@@ -23,11 +24,22 @@ const SYNCS: [&str; 4] = ["suppliers", "purchase_orders", "purchase_order_lines"
 
 #[test]
 fn a_first_load_that_is_killed_at_25_moments_is_finished_by_the_next_run() {
+    kill_first_loads(KILLS, world);
+}
+
+#[test]
+fn a_first_load_into_postgres_that_is_killed_is_finished_by_the_next_run() {
+    if postgres("kills of runs into PostgreSQL").is_some() {
+        kill_first_loads(8, || cut_small(World::with_warehouse(seeded(120, 20, 15), Warehouse::postgres().unwrap())));
+    }
+}
+
+fn kill_first_loads(kills: usize, world: impl Fn() -> World) {
     let mut random = random("first load");
     let calls = calls_of_a_run(&world());
     let mut killed = 0;
     for round in 0.. {
-        if killed == KILLS {
+        if killed == kills {
             break;
         }
         let world = world();
@@ -67,7 +79,10 @@ fn later_runs_that_are_killed_at_25_moments_bring_every_change_once() {
 
 /// A small ledger that is read in pages of 10 and travels in batches of 20.
 fn world() -> World {
-    let world = World::with(sandbox::jde::Settings::default(), seeded(120, 20, 15));
+    cut_small(World::with(sandbox::jde::Settings::default(), seeded(120, 20, 15)))
+}
+
+fn cut_small(world: World) -> World {
     world.only(&SYNCS);
     world.jde_setting("page_size", "10");
     world.env("ML_CONNECTOR_BATCH_ROWS", "20");

@@ -104,7 +104,7 @@ fn documents_point_at_files_that_are_there() {
         let text = document(name);
         let quoted = text.split('`').skip(1).step_by(2);
         let paths = quoted.filter(|word| {
-            let known = ["functions/", "shared/", "tests/", "infra/", ".ci/"].iter().any(|root| word.starts_with(root));
+            let known = ["functions/", "shared/", "tests/", ".ci/"].iter().any(|root| word.starts_with(root));
             known && !word.contains([' ', '<', '*', '…'])
         });
         for path in paths {

@@ -240,6 +240,21 @@ fn a_short_or_failed_read_deletes_nothing() {
     assert_eq!((&run["deleted"], &run["agrees"]), (&json!(0), &Json::Bool(true)), "{run}");
 }
 
+#[test]
+fn a_source_that_shows_nothing_at_all_deletes_nothing() {
+    let world = World::new();
+    world.only(&["suppliers"]);
+    world.cli(&["run"]).ok();
+    world.jde.fault(Calls::to("dataservice").every(), Fault::hide_rows(|_| true));
+    let run = world.cli(&["run", "--json"]).exits(1).sync("suppliers");
+    assert_eq!((&run["read"], &run["agrees"]), (&json!(0), &json!(false)), "{run}");
+    let run = world.cli(&["run", "--full", "--json"]).exits(1).says(&["30 records are no longer at the source"]);
+    assert_eq!(run.sync("suppliers")["deleted"], 0, "{run}");
+    world.jde.clear_faults();
+    world.cli(&["run", "--full"]).ok();
+    world.agrees_except("suppliers", &[]);
+}
+
 fn live(world: &World) -> usize {
     world.warehouse.records("ap_invoices").len()
 }

@@ -41,3 +41,18 @@ fn two_state_directories_may_load_the_same_tables_at_once() {
     other.end().ok();
     world.agrees();
 }
+
+#[test]
+fn ctrl_c_stops_between_two_steps_and_the_next_run_goes_on() {
+    let world = World::new();
+    let gate = Gate::new();
+    world.jde.fault(Calls::to("POST").about("F4311"), Fault::Hold(gate.clone()));
+    let run = world.start(&["run", "--json"]);
+    block_on(gate.reached_by(1));
+    let sent = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    run.end().exits(130).says(&["nothing is lost", "`run` continues"]);
+    gate.open();
+    world.cli(&["run", "--json"]).ok().says(&["finishing what an interrupted command left behind"]);
+    world.agrees();
+}

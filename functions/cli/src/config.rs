@@ -5,56 +5,20 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use connectors::registry::ConnectionSettings;
-use engine::config::{BlueprintFile, ConfiguredPlans, ConnectionSpec, TenantFile, resolve};
-use engine::mapping::{ColumnSpec, Fault};
+use engine::config::{BlueprintFile, ConfiguredPlans, TenantFile, resolve};
+use engine::mapping::ColumnSpec;
 use engine::model::id::{SyncId, TenantId};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use crate::exit::usage;
 
 /// Where tenant files lie unless another place is named.
 pub const TENANTS: &str = "infra/tenants";
 
-/// A connection's settings, as the engine asks about them.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Connection(pub ConnectionSettings);
-
-impl ConnectionSpec for Connection {
-    fn system(&self) -> &str {
-        self.0.system()
-    }
-
-    fn kind(&self) -> &str {
-        match &self.0 {
-            ConnectionSettings::Jde(_) => "jde",
-            ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_) => "warehouse",
-        }
-    }
-
-    fn zone(&self) -> Option<&str> {
-        match &self.0 {
-            ConnectionSettings::Jde(settings) => Some(settings.zone.name()),
-            ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_) => None,
-        }
-    }
-
-    fn faults(&self) -> Vec<Fault> {
-        let checked = match &self.0 {
-            ConnectionSettings::Jde(settings) => settings.validate(),
-            ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_) => Ok(()),
-        };
-        let fault = |error: engine::Error| Fault { path: Vec::new(), message: error.to_string() };
-        checked.err().map(fault).into_iter().collect()
-    }
-}
-
 /// A tenant file, read and resolved.
 #[derive(Debug)]
 pub struct Config {
     /// What it says.
-    pub file: TenantFile<Connection>,
+    pub file: TenantFile<ConnectionSettings>,
     /// Its syncs.
     pub plans: ConfiguredPlans,
     blueprints: Vec<BlueprintFile>,
@@ -99,7 +63,7 @@ pub fn load(named: Option<&Path>) -> anyhow::Result<Config> {
 /// # Errors
 /// As [`load`].
 pub fn read(tenant: TenantId, name: &str, text: &str) -> anyhow::Result<Config> {
-    let file = TenantFile::<Connection>::parse(tenant, name, text).map_err(usage)?;
+    let file = TenantFile::<ConnectionSettings>::parse(tenant, name, text).map_err(usage)?;
     let blueprints = integrations::blueprints().map_err(usage)?;
     let plans = resolve(&file, &blueprints).map_err(usage)?;
     Ok(Config { file, plans, blueprints })

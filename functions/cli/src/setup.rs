@@ -60,7 +60,7 @@ impl Setup {
         let vault = Arc::new(ChainVault::new(&options.state, environment()));
         let settings = &config.file.tenant.connections;
         let settings: BTreeMap<_, _> =
-            settings.iter().map(|(name, settings)| (ConnectionId::new(name), settings.0.clone())).collect();
+            settings.iter().map(|(name, settings)| (ConnectionId::new(name), settings.clone())).collect();
         let tenant = config.file.id.clone();
         let registry = Registry::new(vault, clock.clone()).with_tenant(tenant.clone(), settings);
         let embedded = Arc::new(embedded);

@@ -50,9 +50,7 @@ impl TryFrom<String> for TimeOut {
         };
         match number.parse::<u64>().ok().and_then(|n| n.checked_mul(millis)) {
             Some(millis) if millis > 0 => Ok(Self(Duration::from_millis(millis))),
-            _ => Err(format!(
-                "`{text}` is not a duration: write a number and ms, s, m or h, such as 120s"
-            )),
+            _ => Err(format!("`{text}` is not a duration: write a number and ms, s, m or h, such as 120s")),
         }
     }
 }
@@ -126,16 +124,9 @@ impl Http {
         if local {
             builder = builder.no_proxy();
         }
-        let client = builder
-            .build()
-            .map_err(|e| Error::stop(format!("no HTTP client can be built: {}", chain(&e))))?;
+        let client = builder.build().map_err(|e| Error::stop(format!("no HTTP client can be built: {}", chain(&e))))?;
         let (time_out, max_response_bytes) = (settings.time_out, settings.max_response_bytes);
-        Ok(Self {
-            client,
-            base,
-            time_out,
-            max_response_bytes,
-        })
+        Ok(Self { client, base, time_out, max_response_bytes })
     }
 
     /// The address that paths are appended to, without a slash at its end.
@@ -173,27 +164,15 @@ impl Http {
     /// Later when the host cannot be reached or the answer is cut short, Stop when its certificate is not trusted or the
     /// answer is longer than allowed.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer> {
-        let request: Request = request
-            .build()
-            .map_err(|e| Error::stop(format!("no request: {}", chain(&e.without_url()))))?;
+        let request: Request =
+            request.build().map_err(|e| Error::stop(format!("no request: {}", chain(&e.without_url()))))?;
         let mut response = self.client.execute(request).await.map_err(|e| self.failure(e))?;
-        let header = |name| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|v| v.to_str().ok())
-                .map(str::trim)
-        };
-        let date = header(DATE)
-            .and_then(|d| DateTime::parse_from_rfc2822(d).ok())
-            .map(|d| d.with_timezone(&Utc));
+        let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::trim);
+        let date = header(DATE).and_then(|d| DateTime::parse_from_rfc2822(d).ok()).map(|d| d.with_timezone(&Utc));
         let retry_after = header(RETRY_AFTER).and_then(|wait| wait_of(wait, date));
         let html_type = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
         let status = response.status().as_u16();
-        let announced = response
-            .content_length()
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(0);
+        let announced = response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         if announced > self.max_response_bytes {
             return Err(self.too_long());
         }
@@ -205,13 +184,7 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         let html = html_type || body.trim_ascii_start().first() == Some(&b'<');
-        Ok(Answer {
-            status,
-            body,
-            date,
-            retry_after,
-            html,
-        })
+        Ok(Answer { status, body, date, retry_after, html })
     }
 
     fn too_long(&self) -> Error {
@@ -276,9 +249,7 @@ impl Answer {
         let start = text.to_ascii_lowercase().find("<title>")? + "<title>".len();
         let rest = text.get(start..)?;
         let end = rest.find('<')?;
-        rest.get(..end)
-            .map(|title| title.trim().to_owned())
-            .filter(|title| !title.is_empty())
+        rest.get(..end).map(|title| title.trim().to_owned()).filter(|title| !title.is_empty())
     }
 }
 
@@ -287,9 +258,7 @@ impl Answer {
 /// # Errors
 /// Stops when the file cannot be read or holds no certificate.
 pub fn tls_config(ca_file: Option<&Path>) -> Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         let place = path.display();
         let wrong = |why: String| Error::stop(format!("`ca_file` {place} {why}"));
@@ -323,14 +292,10 @@ fn base_url(text: &str) -> Result<Url> {
         }
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::stop(format!(
-            "`url` {shown} holds a user or password: put them into the secret"
-        )));
+        return Err(Error::stop(format!("`url` {shown} holds a user or password: put them into the secret")));
     }
     if url.query().is_some() || url.fragment().is_some() || url.host_str().is_none() {
-        return Err(Error::stop(format!(
-            "`url` {shown} must be scheme, host, port and path only"
-        )));
+        return Err(Error::stop(format!("`url` {shown} must be scheme, host, port and path only")));
     }
     Ok(url)
 }

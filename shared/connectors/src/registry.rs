@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use engine::config::ConnectionSpec;
+use engine::mapping::Fault;
 use engine::model::id::{ConnectionId, TenantId};
 use engine::ports::{Clock, Connectors, Destination, Source, Vault};
 use engine::{Error, Result};
@@ -25,9 +27,8 @@ pub enum ConnectionSettings {
     Sqlite(SqliteSettings),
 }
 
-impl ConnectionSettings {
-    /// The system's name, as configuration writes it.
-    pub fn system(&self) -> &'static str {
+impl ConnectionSpec for ConnectionSettings {
+    fn system(&self) -> &str {
         match self {
             Self::Jde(_) => "jde",
             Self::Postgres(_) => "postgres",
@@ -35,6 +36,31 @@ impl ConnectionSettings {
         }
     }
 
+    fn kind(&self) -> &str {
+        match self {
+            Self::Jde(_) => "jde",
+            Self::Postgres(_) | Self::Sqlite(_) => "warehouse",
+        }
+    }
+
+    fn zone(&self) -> Option<&str> {
+        match self {
+            Self::Jde(settings) => Some(settings.zone.name()),
+            Self::Postgres(_) | Self::Sqlite(_) => None,
+        }
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let checked = match self {
+            Self::Jde(settings) => settings.validate(),
+            Self::Postgres(_) | Self::Sqlite(_) => Ok(()),
+        };
+        let fault = |error: Error| Fault { path: Vec::new(), message: error.to_string() };
+        checked.err().map(fault).into_iter().collect()
+    }
+}
+
+impl ConnectionSettings {
     /// The name of the secret, where the system has one.
     pub fn secret(&self) -> Option<&str> {
         match self {
@@ -56,12 +82,7 @@ pub struct Registry {
 impl Registry {
     /// A registry without tenants.
     pub fn new(vault: Arc<dyn Vault>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            tenants: BTreeMap::new(),
-            vault,
-            clock,
-            destinations: tokio::sync::Mutex::default(),
-        }
+        Self { tenants: BTreeMap::new(), vault, clock, destinations: tokio::sync::Mutex::default() }
     }
 
     /// Adds a tenant's connections.
@@ -76,20 +97,15 @@ impl Registry {
     /// # Errors
     /// Stops when the tenant has no connection of that name, and names those it has.
     pub fn settings(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<&ConnectionSettings> {
-        let connections = self.tenants.get(tenant).ok_or_else(|| {
-            Error::stop(format!(
-                "tenant `{tenant}` is not configured: is its file in infra/tenants"
-            ))
-        })?;
+        let connections = self
+            .tenants
+            .get(tenant)
+            .ok_or_else(|| Error::stop(format!("tenant `{tenant}` is not configured: is its file in infra/tenants")))?;
         connections.get(connection).ok_or_else(|| {
             let names: Vec<_> = connections.keys().map(ConnectionId::as_str).collect();
             Error::stop(format!(
                 "tenant `{tenant}` has no connection `{connection}`: it has {}",
-                if names.is_empty() {
-                    "none".to_owned()
-                } else {
-                    names.join(", ")
-                }
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ))
         })
     }
@@ -105,10 +121,7 @@ impl Connectors for Registry {
                 Box::new(JdeSource::new(settings.clone(), &secret, Arc::clone(&self.clock)).map_err(place)?)
             }
             other @ (ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_)) => {
-                return Err(place(Error::stop(format!(
-                    "{} is not read from: it is a destination",
-                    other.system()
-                ))));
+                return Err(place(Error::stop(format!("{} is not read from: it is a destination", other.system()))));
             }
         })
     }
@@ -182,10 +195,7 @@ mod tests {
             "file": {"sqlite": {"path": "warehouse.sqlite"}},
         });
         let connections: BTreeMap<String, ConnectionSettings> = serde_json::from_value(connections).unwrap();
-        let connections = connections
-            .into_iter()
-            .map(|(name, settings)| (ConnectionId::new(name), settings))
-            .collect();
+        let connections = connections.into_iter().map(|(name, settings)| (ConnectionId::new(name), settings)).collect();
         Registry::new(Arc::new(OneSecret), Arc::new(Never)).with_tenant(TenantId::new("acme"), connections)
     }
 
@@ -196,18 +206,9 @@ mod tests {
         let first = registry.destination(&acme, &ConnectionId::new("file")).await.unwrap();
         let second = registry.destination(&acme, &ConnectionId::new("file")).await.unwrap();
         assert!(Arc::ptr_eq(&first, &second));
-        let erp = registry
-            .secret_fingerprint(&acme, &ConnectionId::new("erp"))
-            .await
-            .unwrap();
+        let erp = registry.secret_fingerprint(&acme, &ConnectionId::new("erp")).await.unwrap();
         assert!(!erp.is_empty());
-        assert_eq!(
-            registry
-                .secret_fingerprint(&acme, &ConnectionId::new("file"))
-                .await
-                .unwrap(),
-            ""
-        );
+        assert_eq!(registry.secret_fingerprint(&acme, &ConnectionId::new("file")).await.unwrap(), "");
     }
 
     #[tokio::test]
@@ -218,23 +219,13 @@ mod tests {
             ("acme", "erpp", "it has erp, file, old_erp, plain_erp"),
             ("acme", "file", "connection `file`: sqlite is not read from"),
             ("acme", "old_erp", "acme/old"),
-            (
-                "acme",
-                "plain_erp",
-                "connection `plain_erp`: `url` must begin with https",
-            ),
+            ("acme", "plain_erp", "connection `plain_erp`: `url` must begin with https"),
         ] {
-            let opened = registry
-                .source(&TenantId::new(tenant), &ConnectionId::new(connection))
-                .await;
+            let opened = registry.source(&TenantId::new(tenant), &ConnectionId::new(connection)).await;
             let error = opened.err().unwrap();
             assert!(error.to_string().contains(words), "{error}");
         }
-        let error = registry
-            .destination(&acme, &ConnectionId::new("erp"))
-            .await
-            .err()
-            .unwrap();
+        let error = registry.destination(&acme, &ConnectionId::new("erp")).await.err().unwrap();
         assert!(error.to_string().contains("jde is not written to"), "{error}");
     }
 

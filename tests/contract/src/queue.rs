@@ -35,11 +35,7 @@ fn batch_task(seq: u32) -> BatchTask {
         version: Version::new(3, seq),
         mapping: 4,
         touch: true,
-        counts: Counts {
-            polled: 5,
-            filtered: 5,
-            ..Counts::default()
-        },
+        counts: Counts { polled: 5, filtered: 5, ..Counts::default() },
     }
 }
 
@@ -52,10 +48,7 @@ async fn send(queue: &impl Queue, message: &Message, delay: Duration) {
 }
 
 async fn receive(queue: &impl Queue, stage: Stage) -> Vec<Received> {
-    queue
-        .receive(stage, 10, VISIBILITY)
-        .await
-        .kept("messages can be received")
+    queue.receive(stage, 10, VISIBILITY).await.kept("messages can be received")
 }
 
 /// Queues need not hand out all they have in one answer.
@@ -72,10 +65,7 @@ async fn receive_all(queue: &impl Queue, stage: Stage, count: usize) -> Vec<Rece
 }
 
 async fn receive_one(queue: &impl Queue, stage: Stage) -> Received {
-    receive_all(queue, stage, 1)
-        .await
-        .pop()
-        .kept("a message that was sent is received")
+    receive_all(queue, stage, 1).await.pop().kept("a message that was sent is received")
 }
 
 async fn message_arrives_whole_at_its_stage(queue: &impl Queue) {
@@ -88,30 +78,16 @@ async fn message_arrives_whole_at_its_stage(queue: &impl Queue) {
     });
     let mut retried = Message::with_rows(Task::Load(batch_task(1)), noise(50));
     retried.attempt = 3;
-    let close = Task::Close {
-        sync: sync("queue"),
-        run: run_id("queue", 1),
-    };
+    let close = Task::Close { sync: sync("queue"), run: run_id("queue", 1) };
     let sent = [Message::new(poll), transform(0), retried, Message::new(close)];
     for message in &sent {
         send(queue, message, NOW).await;
     }
     for (stage, count) in [(Stage::Poll, 1), (Stage::Transform, 1), (Stage::Load, 2)] {
         for received in receive_all(queue, stage, count).await {
-            assert!(
-                sent.contains(&received.message),
-                "a message arrives as it was sent: {:?}",
-                received.message.task
-            );
-            assert_eq!(
-                received.message.task.stage(),
-                stage,
-                "a message arrives at the stage of its task"
-            );
-            assert_eq!(
-                received.receive_count, 1,
-                "the first time a message is handed out counts as one"
-            );
+            assert!(sent.contains(&received.message), "a message arrives as it was sent: {:?}", received.message.task);
+            assert_eq!(received.message.task.stage(), stage, "a message arrives at the stage of its task");
+            assert_eq!(received.receive_count, 1, "the first time a message is handed out counts as one");
         }
     }
 }
@@ -120,20 +96,14 @@ async fn big_payload_is_carried(queue: &impl Queue) {
     let message = Message::with_rows(Task::Load(batch_task(0)), noise(900_000));
     send(queue, &message, NOW).await;
     let received = receive_one(queue, Stage::Load).await;
-    assert!(
-        received.message == message,
-        "a payload of 900 KB arrives with every byte"
-    );
+    assert!(received.message == message, "a payload of 900 KB arrives with every byte");
 }
 
 async fn no_more_are_received_than_asked_for(queue: &impl Queue) {
     for seq in 0..3 {
         send(queue, &transform(seq), NOW).await;
     }
-    let two = queue
-        .receive(Stage::Transform, 2, VISIBILITY)
-        .await
-        .kept("messages can be received");
+    let two = queue.receive(Stage::Transform, 2, VISIBILITY).await.kept("messages can be received");
     assert!(two.len() <= 2, "no more messages are handed out than were asked for");
     receive_all(queue, Stage::Transform, 3 - two.len()).await;
 }
@@ -141,16 +111,10 @@ async fn no_more_are_received_than_asked_for(queue: &impl Queue) {
 async fn received_message_is_hidden_and_comes_again(queue: &impl Queue, pass: &impl AsyncFn(Duration)) {
     send(queue, &transform(0), NOW).await;
     let first = receive_one(queue, Stage::Transform).await;
-    assert!(
-        receive(queue, Stage::Transform).await.is_empty(),
-        "a message that was handed out is hidden"
-    );
+    assert!(receive(queue, Stage::Transform).await.is_empty(), "a message that was handed out is hidden");
     pass(LONGER).await;
     let second = receive_one(queue, Stage::Transform).await;
-    assert_eq!(
-        second.message, first.message,
-        "a message that was not deleted comes again when its visibility ends"
-    );
+    assert_eq!(second.message, first.message, "a message that was not deleted comes again when its visibility ends");
     assert_eq!(second.receive_count, 2, "handing out is counted");
 }
 
@@ -158,16 +122,10 @@ async fn deleted_message_does_not_come_again(queue: &impl Queue, pass: &impl Asy
     send(queue, &transform(0), NOW).await;
     let received = receive_one(queue, Stage::Transform).await;
     for _ in 0..2 {
-        queue
-            .delete(Stage::Transform, &received.receipt)
-            .await
-            .kept("a message can be deleted, also twice");
+        queue.delete(Stage::Transform, &received.receipt).await.kept("a message can be deleted, also twice");
     }
     pass(LONGER).await;
-    assert!(
-        receive(queue, Stage::Transform).await.is_empty(),
-        "a deleted message does not come again"
-    );
+    assert!(receive(queue, Stage::Transform).await.is_empty(), "a deleted message does not come again");
 }
 
 async fn stale_receipt_deletes_nothing(queue: &impl Queue, pass: &impl AsyncFn(Duration)) {
@@ -175,24 +133,15 @@ async fn stale_receipt_deletes_nothing(queue: &impl Queue, pass: &impl AsyncFn(D
     let slow = receive_one(queue, Stage::Transform).await;
     pass(LONGER).await;
     receive_one(queue, Stage::Transform).await;
-    queue
-        .delete(Stage::Transform, &slow.receipt)
-        .await
-        .kept("deleting by a stale receipt is no error");
+    queue.delete(Stage::Transform, &slow.receipt).await.kept("deleting by a stale receipt is no error");
     pass(LONGER).await;
     let again = receive_one(queue, Stage::Transform).await;
-    queue
-        .delete(Stage::Transform, &again.receipt)
-        .await
-        .kept("a message can be deleted");
+    queue.delete(Stage::Transform, &again.receipt).await.kept("a message can be deleted");
 }
 
 async fn delayed_message_comes_late(queue: &impl Queue, pass: &impl AsyncFn(Duration)) {
     send(queue, &transform(0), Duration::from_secs(10)).await;
-    assert!(
-        receive(queue, Stage::Transform).await.is_empty(),
-        "a delayed message is not seen before its time"
-    );
+    assert!(receive(queue, Stage::Transform).await.is_empty(), "a delayed message is not seen before its time");
     pass(Duration::from_secs(11)).await;
     let received = receive_one(queue, Stage::Transform).await;
     assert_eq!(received.receive_count, 1, "waiting does not use up the receive count");
@@ -209,8 +158,5 @@ async fn dead_letter_leaves_its_stage(queue: &impl Queue, pass: &impl AsyncFn(Du
     }
     pass(LONGER).await;
     let left = receive_one(queue, Stage::Transform).await;
-    assert!(
-        left.message != dead.message,
-        "a message that was put aside leaves its stage, and no other does"
-    );
+    assert!(left.message != dead.message, "a message that was put aside leaves its stage, and no other does");
 }

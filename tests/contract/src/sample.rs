@@ -21,11 +21,7 @@ pub(crate) fn sync(check: &str) -> SyncId {
 
 pub(crate) fn stream(check: &str, stream: &str) -> SyncId {
     let integration = IntegrationId::new("jde-looker");
-    SyncId {
-        tenant: TenantId::new(check),
-        integration,
-        stream: stream.to_owned(),
-    }
+    SyncId { tenant: TenantId::new(check), integration, stream: stream.to_owned() }
 }
 
 pub(crate) fn run_id(check: &str, number: u32) -> RunId {
@@ -33,10 +29,7 @@ pub(crate) fn run_id(check: &str, number: u32) -> RunId {
 }
 
 pub(crate) fn batch_id(check: &str, run: u32, seq: u32) -> BatchId {
-    BatchId {
-        run: run_id(check, run),
-        seq,
-    }
+    BatchId { run: run_id(check, run), seq }
 }
 
 pub(crate) fn run(check: &str, number: u32) -> Run {
@@ -46,10 +39,7 @@ pub(crate) fn run(check: &str, number: u32) -> Run {
         epoch: u64::from(number),
         reason: Reason::Manual,
         selection: Selection::Changes,
-        window: Window {
-            from: Some(at(0)),
-            to: None,
-        },
+        window: Window { from: Some(at(0)), to: None },
         complete_up_to: Some(at(1)),
         started_at: at(1),
         ended_at: None,
@@ -131,27 +121,15 @@ pub(crate) fn reject(check: &str, name: &str, version: i64) -> Held {
 }
 
 pub(crate) fn waiter(check: &str, name: &str, version: i64, for_key: &str) -> Held {
-    let why = HeldWhy::Waiting {
-        stream: "suppliers".to_owned(),
-        key: key(for_key),
-    };
-    Held {
-        why,
-        ..reject(check, name, version)
-    }
+    let why = HeldWhy::Waiting { stream: "suppliers".to_owned(), key: key(for_key) };
+    Held { why, ..reject(check, name, version) }
 }
 
 pub(crate) fn settled(check: &str, name: &str, version: i64) -> Settled {
-    Settled {
-        key: key(name),
-        version,
-        run: run_id(check, 1),
-    }
+    Settled { key: key(name), version, run: run_id(check, 1) }
 }
 
 pub(crate) fn secret(fields: &[(&str, &str)]) -> Secret {
-    let fields = fields
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Secret::new(fields.collect::<BTreeMap<_, _>>())
 }

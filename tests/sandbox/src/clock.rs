@@ -62,10 +62,7 @@ impl Clock {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place of this crate where the machine's clock is read"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place of this crate where the machine's clock is read")]
 fn machine_now() -> DateTime<Utc> {
     Utc::now()
 }

@@ -70,11 +70,7 @@ mod tests {
     #[test]
     fn the_sequence_of_a_seed_is_fixed() {
         let mut random = Random::new(0);
-        assert_eq!(
-            random.next(),
-            0xe220_a839_7b1d_cdaf,
-            "first value of SplitMix64 for seed 0"
-        );
+        assert_eq!(random.next(), 0xe220_a839_7b1d_cdaf, "first value of SplitMix64 for seed 0");
         assert_eq!(random.next(), 0x6e78_9e6a_a1b9_65f4);
     }
 

@@ -1,7 +1,7 @@
 //! `schema`: the JSON Schema of the files that people write, for editors and for checks.
 
-use crate::config::Connection;
 use clap::ValueEnum;
+use connectors::registry::ConnectionSettings;
 use engine::config::{blueprint_schema, tenant_schema};
 
 use crate::exit::Exit;
@@ -26,7 +26,7 @@ enum File {
 /// Prints the schema.
 pub fn run(args: &Args, output: &Output) -> anyhow::Result<Exit> {
     let schema = match args.file {
-        File::Tenant => tenant_schema::<Connection>(),
+        File::Tenant => tenant_schema::<ConnectionSettings>(),
         File::Blueprint => blueprint_schema(),
     };
     let mut text = serde_json::to_string_pretty(&schema)?;

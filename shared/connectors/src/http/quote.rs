@@ -11,14 +11,10 @@ pub fn quote(text: &str, secrets: &[&str]) -> String {
         clean = clean.replace(&percent_encode(secret), "…");
     }
     let mut from = 0;
-    while let Some(at) = clean
-        .get(from..)
-        .and_then(|rest| rest.to_ascii_lowercase().find("token="))
-    {
+    while let Some(at) = clean.get(from..).and_then(|rest| rest.to_ascii_lowercase().find("token=")) {
         let start = from + at + "token=".len();
-        let length = clean[start..]
-            .find(|c: char| c == '&' || c.is_whitespace() || c == '"')
-            .unwrap_or(clean.len() - start);
+        let length =
+            clean[start..].find(|c: char| c == '&' || c.is_whitespace() || c == '"').unwrap_or(clean.len() - start);
         clean.replace_range(start..start + length, "…");
         from = start;
     }

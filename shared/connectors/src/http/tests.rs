@@ -48,10 +48,7 @@ async fn secure(name: &str) -> Secure {
             };
             let mut request = [0; 1024];
             if stream.read(&mut request).await.is_ok() {
-                let _sent = stream
-                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-                    .await
-                    .is_ok();
+                let _sent = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.is_ok();
             }
         }
     });
@@ -60,12 +57,8 @@ async fn secure(name: &str) -> Secure {
 
 async fn get(url: &str, ca_file: Option<PathBuf>) -> Result<u16, Error> {
     let ca_file = ca_file.as_deref();
-    let http = Http::new(&HttpSettings {
-        url,
-        ca_file,
-        time_out: Duration::from_secs(20),
-        max_response_bytes: 1 << 20,
-    })?;
+    let http =
+        Http::new(&HttpSettings { url, ca_file, time_out: Duration::from_secs(20), max_response_bytes: 1 << 20 })?;
     Ok(http.send(http.get("x", None)).await?.status)
 }
 
@@ -82,14 +75,9 @@ async fn a_certificate_of_the_company_is_trusted_when_it_is_named() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let server = secure("ais.example.com").await;
-    let error = get(&format!("https://localhost:{}/", server.port), Some(server.ca_file()))
-        .await
-        .unwrap_err();
+    let error = get(&format!("https://localhost:{}/", server.port), Some(server.ca_file())).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Stop, "{error}");
-    assert!(
-        error.to_string().contains("certificate of https://localhost"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("certificate of https://localhost"), "{error}");
 }
 
 #[tokio::test]
@@ -106,10 +94,9 @@ async fn certificates_that_cannot_be_read_stop() {
 
 #[tokio::test]
 async fn a_server_without_tls_stops_and_one_that_hangs_up_passes() {
-    for (greeting, kind) in [
-        (Some("HTTP/1.1 400 Bad Request\r\n\r\n"), Kind::Stop),
-        (None, Kind::Later { after: None }),
-    ] {
+    for (greeting, kind) in
+        [(Some("HTTP/1.1 400 Bad Request\r\n\r\n"), Kind::Stop), (None, Kind::Later { after: None })]
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
@@ -129,29 +116,18 @@ async fn a_server_without_tls_stops_and_one_that_hangs_up_passes() {
 #[tokio::test]
 async fn a_name_that_does_not_resolve_passes() {
     let error = get("https://ais.invalid/jderest", None).await.unwrap_err();
-    assert!(
-        error.is_later() && error.to_string().contains("https://ais.invalid"),
-        "{error}"
-    );
+    assert!(error.is_later() && error.to_string().contains("https://ais.invalid"), "{error}");
 }
 
 fn settings(url: &str) -> HttpSettings<'_> {
-    HttpSettings {
-        url,
-        ca_file: None,
-        time_out: Duration::from_secs(5),
-        max_response_bytes: 1 << 20,
-    }
+    HttpSettings { url, ca_file: None, time_out: Duration::from_secs(5), max_response_bytes: 1 << 20 }
 }
 
 #[test]
 fn addresses_are_https_or_this_machine() {
-    for good in [
-        "https://ais.example.com:9302/jderest",
-        "http://127.0.0.1:80/jderest",
-        "http://localhost:1/x",
-        "http://[::1]/",
-    ] {
+    for good in
+        ["https://ais.example.com:9302/jderest", "http://127.0.0.1:80/jderest", "http://localhost:1/x", "http://[::1]/"]
+    {
         assert!(Http::new(&settings(good)).is_ok(), "{good}");
     }
     for bad in [
@@ -173,10 +149,7 @@ fn addresses_are_https_or_this_machine() {
 fn paths_are_appended_to_the_context_root() {
     for base in ["https://ais.example.com/jderest", "https://ais.example.com/jderest/"] {
         let http = Http::new(&settings(base)).unwrap();
-        assert_eq!(
-            http.url("v2/dataservice").as_str(),
-            "https://ais.example.com/jderest/v2/dataservice"
-        );
+        assert_eq!(http.url("v2/dataservice").as_str(), "https://ais.example.com/jderest/v2/dataservice");
     }
 }
 

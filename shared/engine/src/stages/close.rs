@@ -92,7 +92,8 @@ async fn sweep(context: &Context, plan: &SyncPlan, run: &Run) -> Result<Option<S
     let destination = context.connectors.destination(&run.sync.tenant, &plan.destination).await?;
     destination.prepare(&plan.table).await?;
     let stale = destination.count_stale(&plan.table, &run.sync, before, &except).await?;
-    let allowed = DELETES_ALWAYS.max(source * DELETES_PERCENT / 100);
+    // A source without any record is more likely one that hides them all.
+    let allowed = if source == 0 { 0 } else { DELETES_ALWAYS.max(source * DELETES_PERCENT / 100) };
     if stale > allowed && !accept_deletes {
         return Ok(Some(format!(
             "{stale} records are no longer at the source, more than the {allowed} that are marked deleted without \

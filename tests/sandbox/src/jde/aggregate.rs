@@ -65,19 +65,12 @@ pub(super) fn aggregate(
         }
         let column = reader.column(&one.column)?;
         let numeric = matches!(table.schema().columns()[column].kind, Kind::Number { .. } | Kind::Time);
-        let any_kind = matches!(
-            function,
-            Function::Count | Function::CountDistinct | Function::Min | Function::Max
-        );
+        let any_kind = matches!(function, Function::Count | Function::CountDistinct | Function::Min | Function::Max);
         if !numeric && !any_kind {
             return Err(Refusal::failed(format!("{name} is only for numeric columns")));
         }
         let alias = &table.schema().columns()[column].alias;
-        functions.push((
-            format!("{}.{alias}_{name}", table.schema().name()),
-            Some(column),
-            *function,
-        ));
+        functions.push((format!("{}.{alias}_{name}", table.schema().name()), Some(column), *function));
     }
     let mut by = Vec::with_capacity(asked.group_by.len());
     for one in &asked.group_by {
@@ -94,10 +87,7 @@ pub(super) fn aggregate(
             };
             if *descends { ordering.reverse() } else { ordering }
         });
-        differing
-            .into_iter()
-            .find(|o| o.is_ne())
-            .unwrap_or(std::cmp::Ordering::Equal)
+        differing.into_iter().find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
     });
     let mut output = Vec::with_capacity(groups.len().min(limit));
     for members in groups.iter().take(limit) {
@@ -110,11 +100,7 @@ pub(super) fn aggregate(
             parts.push(format!("\"groupBy\":{{{}}}", values.collect::<Vec<_>>().join(",")));
         }
         for (name, column, function) in &functions {
-            parts.push(format!(
-                "{}:{}",
-                text(name),
-                value(table, members, *column, *function, scaled)
-            ));
+            parts.push(format!("{}:{}", text(name), value(table, members, *column, *function, scaled)));
         }
         output.push(format!("{{{}}}", parts.join(",")));
     }
@@ -128,9 +114,7 @@ fn group(table: &Table, rows: &[Slot], by: &[(usize, Option<&str>)]) -> BTreeMap
         groups.insert(Vec::new(), Vec::new());
     }
     for slot in rows {
-        let key = by
-            .iter()
-            .map(|(column, _)| table.int(*slot, *column) + i64::from(table.symbol(*slot, *column)));
+        let key = by.iter().map(|(column, _)| table.int(*slot, *column) + i64::from(table.symbol(*slot, *column)));
         groups.entry(key.collect()).or_default().push(*slot);
     }
     groups
@@ -152,11 +136,7 @@ fn group_value(reader: &Reader<'_>, slot: Slot, column: usize, handling: Option<
             (None, _) => null(),
             (Some(day), Some("User")) => text(&format_day(&reader.settings.simple_date_format, day)),
             (Some(day), Some(pattern)) => text(&format_day(pattern, day)),
-            (Some(day), None) => day
-                .and_time(chrono::NaiveTime::MIN)
-                .and_utc()
-                .timestamp_millis()
-                .to_string(),
+            (Some(day), None) => day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis().to_string(),
         },
     }
 }
@@ -175,11 +155,7 @@ fn value(table: &Table, rows: &[Slot], column: Option<usize>, function: Function
     let sum = |values: &mut dyn Iterator<Item = i64>| values.map(i128::from).sum::<i128>();
     let extreme = |largest: bool| {
         let ordered = |a: &&Slot, b: &&Slot| table.compare_cells(**a, **b, column);
-        let found = if largest {
-            rows.iter().max_by(ordered)
-        } else {
-            rows.iter().min_by(ordered)
-        };
+        let found = if largest { rows.iter().max_by(ordered) } else { rows.iter().min_by(ordered) };
         let Some(slot) = found else { return null() };
         match kind {
             Kind::Number { .. } | Kind::Time => number(i128::from(table.int(*slot, column)), decimals),
@@ -191,9 +167,7 @@ fn value(table: &Table, rows: &[Slot], column: Option<usize>, function: Function
     match function {
         Function::Count => rows.len().to_string(),
         Function::CountDistinct => {
-            let keys = rows
-                .iter()
-                .map(|slot| (table.int(*slot, column), table.symbol(*slot, column)));
+            let keys = rows.iter().map(|slot| (table.int(*slot, column), table.symbol(*slot, column)));
             keys.collect::<BTreeSet<_>>().len().to_string()
         }
         _ if rows.is_empty() => null(),

@@ -17,12 +17,7 @@ pub struct Bulk<'a> {
 impl<'a> Bulk<'a> {
     pub(super) fn new(table: &'a mut Table) -> Self {
         let first = table.next_slot();
-        Self {
-            table,
-            first,
-            row: first,
-            finished: false,
-        }
+        Self { table, first, row: first, finished: false }
     }
 
     /// Begins a row; the setters below write into the last row begun.

@@ -7,55 +7,15 @@ use serde_json::json;
 use super::settings::Settings;
 
 const CAPABILITIES: &[(&str, &str, &str, &str)] = &[
-    (
-        "grid",
-        "Grid Actions",
-        "Ability to update, insert and delete grid records.",
-        "9.1.4.4",
-    ),
-    (
-        "query",
-        "Query",
-        "Ability to use the query object for filtering.",
-        "9.1.5",
-    ),
-    (
-        "aliasNaming",
-        "Alias Naming",
-        "Ability to name fields by data dictionary alias.",
-        "9.1.5.3",
-    ),
-    (
-        "dataservice",
-        "Data Service",
-        "Queries over tables and business views.",
-        "9.2.0.0",
-    ),
-    (
-        "dataServiceAggregation",
-        "Data Aggregation",
-        "Aggregation over tables and business views.",
-        "9.2.0.2",
-    ),
+    ("grid", "Grid Actions", "Ability to update, insert and delete grid records.", "9.1.4.4"),
+    ("query", "Query", "Ability to use the query object for filtering.", "9.1.5"),
+    ("aliasNaming", "Alias Naming", "Ability to name fields by data dictionary alias.", "9.1.5.3"),
+    ("dataservice", "Data Service", "Queries over tables and business views.", "9.2.0.0"),
+    ("dataServiceAggregation", "Data Aggregation", "Aggregation over tables and business views.", "9.2.0.2"),
     ("outputType", "Output Type", "Other shapes of grid output.", "9.2.0.2"),
-    (
-        "validate",
-        "Validate Session",
-        "Ability to validate a token.",
-        "9.2.0.5",
-    ),
-    (
-        "version2services",
-        "Version 2 Services",
-        "Services under /v2.",
-        "9.2.1.2",
-    ),
-    (
-        "nextPage",
-        "Next Page",
-        "Ability to fetch the next page of a result.",
-        "9.2.1.2",
-    ),
+    ("validate", "Validate Session", "Ability to validate a token.", "9.2.0.5"),
+    ("version2services", "Version 2 Services", "Services under /v2.", "9.2.1.2"),
+    ("nextPage", "Next Page", "Ability to fetch the next page of a result.", "9.2.1.2"),
     ("simpleGetServices", "Simple GET", "Data requests with GET.", "9.2.1.2"),
 ];
 
@@ -83,10 +43,7 @@ pub(super) fn describe(settings: &Settings, required: Option<&str>) -> Vec<u8> {
     });
     if let (Some(required), Some(members)) = (required, answer.as_object_mut()) {
         let known = |name: &str| CAPABILITIES.iter().any(|(known, ..)| *known == name) && offered(name);
-        let missing = required
-            .split(',')
-            .map(str::trim)
-            .any(|name| !name.is_empty() && !known(name));
+        let missing = required.split(',').map(str::trim).any(|name| !name.is_empty() && !known(name));
         members.insert("requiredCapabilityMissing".into(), missing.into());
     }
     answer.to_string().into_bytes()

@@ -80,18 +80,10 @@ pub fn month_end(
     let open = |row: &Row<'_>| !row.text("PST").starts_with('P') && row.text("VOD").is_empty();
     let mut taken = HashSet::new();
     report.paid = pick(ledger, plan.paid, random, &mut taken, open);
-    report.voided = pick(ledger, plan.voided, random, &mut taken, |row| {
-        row.text("VOD").is_empty()
-    });
+    report.voided = pick(ledger, plan.voided, random, &mut taken, |row| row.text("VOD").is_empty());
     let nothing = || Value::from(0);
     for key in &report.paid {
-        touch(
-            ledger,
-            key,
-            now,
-            zone,
-            &[("PST", "P".into()), ("AAP", nothing()), ("FAP", nothing())],
-        )?;
+        touch(ledger, key, now, zone, &[("PST", "P".into()), ("AAP", nothing()), ("FAP", nothing())])?;
     }
     let void = ["AG", "ACR", "AAP", "FAP"].map(|alias| (alias, nothing()));
     let void = [[("VOD", "V".into()), ("PST", "P".into())].as_slice(), &void].concat();
@@ -146,15 +138,11 @@ pub fn mend(tables: &mut Tables, clock: &Clock, zone: Tz, bad: &Key) -> Result<b
 /// Adds the header that an early purchase order line was missing, stamped now.
 pub fn deliver_header(tables: &mut Tables, clock: &Clock, zone: Tz, line: &Key) -> Result<(), TableError> {
     let lines = tables.existing("F4311")?;
-    let row = lines.get(&values(line))?.ok_or_else(|| TableError::NoSuchRow {
-        table: "F4311".into(),
-        key: line.join("|"),
-    })?;
+    let row = lines
+        .get(&values(line))?
+        .ok_or_else(|| TableError::NoSuchRow { table: "F4311".into(), key: line.join("|") })?;
     let copied = ["DOCO", "DCTO", "KCOO", "SFXO", "MCU", "AN8", "TRDJ", "CRCD", "USER"];
-    let mut cells: Vec<(&str, Value)> = copied
-        .iter()
-        .map(|alias| (*alias, Value::from(row.text(alias))))
-        .collect();
+    let mut cells: Vec<(&str, Value)> = copied.iter().map(|alias| (*alias, Value::from(row.text(alias)))).collect();
     let total = row.number("AEXP");
     let (today, time) = stamp(clock.now(), zone);
     cells.extend([("OTOT", total.into()), ("UPMJ", today.into()), ("TDAY", time.into())]);
@@ -171,9 +159,7 @@ pub fn touch(
 ) -> Result<bool, TableError> {
     let (today, time) = stamp(now, zone);
     let schema = table.schema();
-    let stamp = schema
-        .stamp()
-        .map(|(day, time)| [day, time].map(|at| schema.columns()[at].alias.clone()));
+    let stamp = schema.stamp().map(|(day, time)| [day, time].map(|at| schema.columns()[at].alias.clone()));
     let mut cells = cells.to_vec();
     if let Some([day_name, time_name]) = &stamp {
         cells.push((day_name, today.into()));
@@ -196,9 +182,7 @@ fn pick(
 ) -> Vec<Key> {
     let mut keys = Vec::with_capacity(count);
     // Rows are drawn first; what is still missing then is looked for from the end, where rows are young and open.
-    let drawn = (0..count * 20)
-        .filter_map(|_| table.nth(random.below(table.len())))
-        .collect::<Vec<_>>();
+    let drawn = (0..count * 20).filter_map(|_| table.nth(random.below(table.len()))).collect::<Vec<_>>();
     for row in drawn.into_iter().chain(table.rows().rev()) {
         if keys.len() == count {
             break;
@@ -267,13 +251,7 @@ fn early_line(tables: &mut Tables, masters: &Masters, now: DateTime<Utc>, zone: 
         ("UPMJ", today.into()),
         ("TDAY", time.into()),
     ])?;
-    Ok(vec![
-        order.to_string(),
-        "OP".into(),
-        company.code.into(),
-        "000".into(),
-        "1".into(),
-    ])
+    Ok(vec![order.to_string(), "OP".into(), company.code.into(), "000".into(), "1".into()])
 }
 
 /// What new invoices refer to, as it stands in the tables now.
@@ -282,16 +260,8 @@ fn masters(tables: &mut Tables) -> Result<Masters, TableError> {
     let suppliers = suppliers.map(|row| row.number("AN8").units).collect();
     let company = |code: &str| COMPANIES.iter().position(|company| company.code == code);
     let units = tables.existing("F0006")?.rows();
-    let units = units
-        .filter_map(|row| Some((company(&row.text("CO"))?, row.text("MCU"))))
-        .collect();
-    Ok(Masters {
-        suppliers,
-        buyers: Vec::new(),
-        units,
-        accounts: Vec::new(),
-        items: Vec::new(),
-    })
+    let units = units.filter_map(|row| Some((company(&row.text("CO"))?, row.text("MCU")))).collect();
+    Ok(Masters { suppliers, buyers: Vec::new(), units, accounts: Vec::new(), items: Vec::new() })
 }
 
 fn orders(tables: &mut Tables) -> Result<Vec<Order>, TableError> {

@@ -33,11 +33,7 @@ impl Column {
             Kind::Number { .. } => Cells::Numbers(Vec::new()),
             Kind::Date | Kind::Time => Cells::Small(Vec::new()),
         };
-        Self {
-            cells,
-            raw: BTreeMap::new(),
-            last: 0,
-        }
+        Self { cells, raw: BTreeMap::new(), last: 0 }
     }
 
     /// The symbol of a text.
@@ -59,11 +55,7 @@ impl Column {
 
     /// What a cell holds that does not fit.
     pub(super) fn raw(&self, slot: Slot) -> Option<&str> {
-        if self.raw.is_empty() {
-            None
-        } else {
-            self.raw.get(&slot).map(AsRef::as_ref)
-        }
+        if self.raw.is_empty() { None } else { self.raw.get(&slot).map(AsRef::as_ref) }
     }
 
     /// The first such cell from `slot` on.

@@ -47,12 +47,8 @@ impl<'a> Desk<'a> {
         let (table, target) = self.target(asked)?;
         let shape = shape(asked.output_type.as_deref(), v2)?;
         let page = self.page_size(asked.max_page_size.as_deref())?;
-        let reader = Reader {
-            table,
-            settings: self.settings,
-            user: &visit.user,
-            today: stamp(self.now, self.settings.zone).0,
-        };
+        let reader =
+            Reader { table, settings: self.settings, user: &visit.user, today: stamp(self.now, self.settings.zone).0 };
         let columns = columns(&reader, asked.return_control_ids.as_deref())?;
         let predicate = reader.predicate(asked.query.as_ref())?;
         let none = Aggregation::default();
@@ -65,14 +61,7 @@ impl<'a> Desk<'a> {
             Some("BROWSE") => {}
             Some("COUNT") => return Ok(self.count(target, count(table, &predicate, &hidden))),
             Some("AGGREGATION") => {
-                let rows = select(
-                    table,
-                    &predicate,
-                    &Vec::new(),
-                    self.settings.unordered,
-                    &hidden,
-                    usize::MAX,
-                );
+                let rows = select(table, &predicate, &Vec::new(), self.settings.unordered, &hidden, usize::MAX);
                 let output = aggregate(&reader, aggregation, &rows, page.rows)?;
                 return Ok(self.sys_errors().unwrap_or_else(|| {
                     format!(r#"{{"ds_{target}":{{"output":[{}]}}}}"#, output.join(",")).into_bytes()
@@ -81,10 +70,7 @@ impl<'a> Desk<'a> {
             other => return Err(Refusal::failed(format!("Unknown dataServiceType {other:?}"))),
         }
         let order = order(&reader, &aggregation.order_by)?;
-        let pressed = asked
-            .find_on_entry
-            .as_deref()
-            .is_some_and(|find| find.eq_ignore_ascii_case("true"));
+        let pressed = asked.find_on_entry.as_deref().is_some_and(|find| find.eq_ignore_ascii_case("true"));
         let paged = v2 && self.settings.next_links && asked.enable_next_page_processing == Some(Flag(true));
         let mut rows = Vec::new();
         if pressed {
@@ -98,11 +84,7 @@ impl<'a> Desk<'a> {
                 token: visit.token.clone(),
                 table: table.schema().name().into(),
                 target: target.into(),
-                names: columns
-                    .iter()
-                    .map(|at| dotted(table, *at))
-                    .collect::<Vec<_>>()
-                    .join("|"),
+                names: columns.iter().map(|at| dotted(table, *at)).collect::<Vec<_>>().join("|"),
                 columns: columns.clone(),
                 rows: rows.clone(),
                 given: page.rows,
@@ -124,25 +106,13 @@ impl<'a> Desk<'a> {
             return Err(Refusal::NotFound);
         }
         let parameters = request.parameters();
-        for name in [
-            "formOID",
-            "fullGridId",
-            "outputType",
-            "returnControlIDs",
-            "rid",
-            "stackId",
-            "stateId",
-        ] {
+        for name in ["formOID", "fullGridId", "outputType", "returnControlIDs", "rid", "stackId", "stateId"] {
             if !parameters.iter().any(|(known, _)| known == name) {
                 return Err(Refusal::BadRequest(format!("Parameter {name} is required")));
             }
         }
-        let parameter = |name: &str| {
-            parameters
-                .iter()
-                .find(|(known, _)| known == name)
-                .map_or("", |(_, value)| value.as_str())
-        };
+        let parameter =
+            |name: &str| parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
         let rid = parameter("rid").to_owned();
         let set = self.results.find(&rid, &visit.token, self.settings, self.now)?;
         let (asked, kept) = (parameter("stackId"), set.stack_id.to_string());
@@ -162,20 +132,12 @@ impl<'a> Desk<'a> {
             self.results.forget(&rid);
         }
         let alive: Vec<Slot> = rows.into_iter().filter(|slot| table.is_alive(*slot)).collect();
-        let envelope = Envelope {
-            stack_id,
-            state_id: 1,
-            rid,
-            time_stamp: time_stamp(self.now, self.settings.zone),
-            next,
-        };
+        let envelope =
+            Envelope { stack_id, state_id: 1, rid, time_stamp: time_stamp(self.now, self.settings.zone), next };
         Ok(self.write(table, &target, &columns, &alive, more, Shape::GridData, envelope))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one page, in the order they appear in it"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the parts of one page, in the order they appear in it")]
     fn write(
         &self,
         table: &Table,
@@ -206,13 +168,7 @@ impl<'a> Desk<'a> {
             session.stack
         });
         let rid = self.sessions.new_rid();
-        Envelope {
-            stack_id,
-            state_id: 1,
-            rid,
-            time_stamp: time_stamp(self.now, self.settings.zone),
-            next: None,
-        }
+        Envelope { stack_id, state_id: 1, rid, time_stamp: time_stamp(self.now, self.settings.zone), next: None }
     }
 
     fn count(&self, target: &str, rows: usize) -> Vec<u8> {
@@ -222,10 +178,7 @@ impl<'a> Desk<'a> {
     }
 
     fn sys_errors(&self) -> Option<Vec<u8>> {
-        self.effects
-            .twist
-            .sys_errors
-            .then(|| format!(r#"{{"sysErrors":{SYS_ERRORS}}}"#).into_bytes())
+        self.effects.twist.sys_errors.then(|| format!(r#"{{"sysErrors":{SYS_ERRORS}}}"#).into_bytes())
     }
 
     /// The table asked for, directly or through a view, and the name it was asked by.
@@ -237,9 +190,7 @@ impl<'a> Desk<'a> {
             Some("table") => self.tables.get(name),
             Some("view") => self.tables.behind(name),
             other => {
-                return Err(Refusal::failed(format!(
-                    "targetType must be table or view, not {other:?}"
-                )));
+                return Err(Refusal::failed(format!("targetType must be table or view, not {other:?}")));
             }
         };
         let unknown = || Refusal::failed(format!("Table or view {name} does not exist or has no specification"));
@@ -257,10 +208,7 @@ impl<'a> Desk<'a> {
             },
         };
         let wanted = settings.page_cap.map_or(wanted, |cap| wanted.min(cap));
-        Ok(PageSize {
-            rows: wanted.min(settings.db_fetch_limit),
-            by_fetch_limit: settings.db_fetch_limit < wanted,
-        })
+        Ok(PageSize { rows: wanted.min(settings.db_fetch_limit), by_fetch_limit: settings.db_fetch_limit < wanted })
     }
 }
 
@@ -291,9 +239,7 @@ pub(super) fn from_get(
         match name.as_str() {
             "$field" => fields.push(value),
             "$filter" => {
-                query
-                    .condition
-                    .push(parse_filter(&value, settings.special_dates_in_get).map_err(Refusal::failed)?);
+                query.condition.push(parse_filter(&value, settings.special_dates_in_get).map_err(Refusal::failed)?);
             }
             "$filterType" => query.match_type = Some(value),
             "$sort" => aggregation.order_by.push(parse_sort(&value)),
@@ -315,9 +261,7 @@ fn shape(asked: Option<&str>, v2: bool) -> Result<Shape, Refusal> {
         None | Some("") => Ok(if v2 { Shape::GridData } else { Shape::Version1 }),
         Some("GRID_DATA") => Ok(Shape::GridData),
         Some("VERSION1") => Ok(Shape::Version1),
-        Some(other) => Err(Refusal::failed(format!(
-            "Output type {other:?} is not supported by this server"
-        ))),
+        Some(other) => Err(Refusal::failed(format!("Output type {other:?} is not supported by this server"))),
     }
 }
 

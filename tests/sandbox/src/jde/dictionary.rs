@@ -205,24 +205,14 @@ pub(super) const TABLES: &[(&str, &str, &str, &str)] = &[
         "MCU STYL DC LDM CO AN8 DL01..DL04 RP01..RP50 PECC OBJ1 FPDJ USER PID JOBN UPMJ UPMT",
     ),
     // Name and currency are the standard dictionary's; the reference lists no columns beyond the key.
-    (
-        "F0010",
-        "Company Constants",
-        "CO",
-        "CO NAME CRCD USER PID JOBN UPMJ UPMT",
-    ),
+    ("F0010", "Company Constants", "CO", "CO NAME CRCD USER PID JOBN UPMJ UPMT"),
     (
         "F0101",
         "Address Book Master",
         "AN8",
         "AN8 ALKY TAX ALPH DC MCU SIC LNGP AT1 TAXC ATP ATR AN81..AN86 AC01..AC30 RMK ALP1 USER PID JOBN UPMJ UPMT",
     ),
-    (
-        "F0401",
-        "Supplier Master",
-        "AN8",
-        "AN8 APC TRAP HDPY PYIN CRRP CRCA SNTO AYPD TXA2 HOLD USER PID JOBN UPMJ UPMT",
-    ),
+    ("F0401", "Supplier Master", "AN8", "AN8 APC TRAP HDPY PYIN CRRP CRCA SNTO AYPD TXA2 HOLD USER PID JOBN UPMJ UPMT"),
     (
         "F0411",
         "Accounts Payable Ledger",
@@ -249,12 +239,7 @@ pub(super) const TABLES: &[(&str, &str, &str, &str)] = &[
         "AID",
         "AID CO MCU OBJ SUB ANS DL01 LDA BPC PEC CRCD UM R001..R043 OBJA SUBA USER PID JOBN UPMJ UPMT",
     ),
-    (
-        "F0902",
-        "Account Balances",
-        "AID CTRY FY FQ LT SBL SBLT CRCD",
-        "AID CTRY FY FQ LT SBL SBLT CRCD UPMJ UPMT",
-    ),
+    ("F0902", "Account Balances", "AID CTRY FY FQ LT SBL SBLT CRCD", "AID CTRY FY FQ LT SBL SBLT CRCD UPMJ UPMT"),
     (
         "F0911",
         "Account Ledger",

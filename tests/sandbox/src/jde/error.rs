@@ -56,11 +56,7 @@ impl Refusal {
         const HTML: &str = "text/html";
         let service = |message: &str, exception: &str| service_error(message, exception, &time_stamp(now, zone));
         match self {
-            Self::BadJson(why) => (
-                400,
-                JSON,
-                service(&format!("Invalid JSON input: {why}"), SERVICE_EXCEPTION),
-            ),
+            Self::BadJson(why) => (400, JSON, service(&format!("Invalid JSON input: {why}"), SERVICE_EXCEPTION)),
             Self::BadRequest(why) => (400, JSON, service(why, SERVICE_EXCEPTION)),
             Self::Forbidden(message) => (403, JSON, service(message, LOGIN_EXCEPTION)),
             // The bare class name is what one of the published bodies carries.

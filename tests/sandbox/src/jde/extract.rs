@@ -58,10 +58,8 @@ pub enum ExtractError {
 pub fn tables_from_csv(path: &Path, mappings: &[Mapping], stamp: (NaiveDate, i32)) -> Result<Tables, ExtractError> {
     let mut tables = Tables::standard();
     for mapping in mappings {
-        let file = File::open(path).map_err(|source| ExtractError::Open {
-            path: path.display().to_string(),
-            source,
-        })?;
+        let file =
+            File::open(path).map_err(|source| ExtractError::Open { path: path.display().to_string(), source })?;
         tables.add_table(table_from_csv(file, mapping, stamp)?);
     }
     Ok(tables)
@@ -71,11 +69,8 @@ pub fn tables_from_csv(path: &Path, mappings: &[Mapping], stamp: (NaiveDate, i32
 pub fn table_from_csv(reader: impl Read, mapping: &Mapping, stamp: (NaiveDate, i32)) -> Result<Table, ExtractError> {
     let mut csv = csv::Reader::from_reader(reader);
     let headings = csv.headers()?.clone();
-    let columns: Vec<Resolved<'_>> = mapping
-        .columns
-        .iter()
-        .map(|column| resolve(column, mapping, &headings))
-        .collect::<Result<_, _>>()?;
+    let columns: Vec<Resolved<'_>> =
+        mapping.columns.iter().map(|column| resolve(column, mapping, &headings)).collect::<Result<_, _>>()?;
     let mut table = Table::new(mapping.schema.clone());
     let mut rows = table.bulk();
     let mut counts = HashMap::new();
@@ -84,20 +79,14 @@ pub fn table_from_csv(reader: impl Read, mapping: &Mapping, stamp: (NaiveDate, i
     let mut number = 0;
     while csv.read_record(&mut record)? {
         number += 1;
-        let refused = |error| ExtractError::Row {
-            line: record.position().map_or(0, csv::Position::line),
-            error,
-        };
+        let refused = |error| ExtractError::Row { line: record.position().map_or(0, csv::Position::line), error };
         let cells = cells(mapping, &columns, &record, number, &mut counts, stamp);
         let key = key(&mapping.schema, &cells).map_err(refused)?;
         if keys.contains(&key) {
             match mapping.repeats {
                 Repeats::KeepFirst => continue,
                 Repeats::Refuse => {
-                    return Err(refused(TableError::DuplicateKey {
-                        table: mapping.schema.name().into(),
-                        key,
-                    }));
+                    return Err(refused(TableError::DuplicateKey { table: mapping.schema.name().into(), key }));
                 }
             }
         }
@@ -120,22 +109,14 @@ struct Resolved<'a> {
 
 fn resolve<'a>(column: &'a Column, mapping: &Mapping, headings: &StringRecord) -> Result<Resolved<'a>, ExtractError> {
     let table = mapping.schema.name();
-    let position = mapping
-        .schema
-        .position(&column.alias)
-        .ok_or_else(|| ExtractError::Row {
-            line: 1,
-            error: TableError::UnknownColumn {
-                table: table.into(),
-                alias: column.alias.clone(),
-            },
-        })?;
+    let position = mapping.schema.position(&column.alias).ok_or_else(|| ExtractError::Row {
+        line: 1,
+        error: TableError::UnknownColumn { table: table.into(), alias: column.alias.clone() },
+    })?;
     let field = match &column.source {
         Source::Field(heading) => {
             // A byte order mark belongs to the file and not to its first heading.
-            let found = headings
-                .iter()
-                .position(|known| known.trim_start_matches('\u{feff}').trim() == heading.trim());
+            let found = headings.iter().position(|known| known.trim_start_matches('\u{feff}').trim() == heading.trim());
             found.ok_or_else(|| ExtractError::NoSuchHeading {
                 heading: heading.clone(),
                 table: table.into(),
@@ -145,11 +126,7 @@ fn resolve<'a>(column: &'a Column, mapping: &Mapping, headings: &StringRecord) -
         }
         Source::Constant(_) | Source::Row | Source::Sequence => 0,
     };
-    Ok(Resolved {
-        column,
-        position,
-        field,
-    })
+    Ok(Resolved { column, position, field })
 }
 
 type Cells = Vec<(usize, Value)>;
@@ -173,19 +150,11 @@ fn cells(
         };
         cells.push((resolved.position, converted(text, &resolved.column.converts)));
     }
-    for resolved in columns
-        .iter()
-        .filter(|resolved| resolved.column.source == Source::Sequence)
-    {
+    for resolved in columns.iter().filter(|resolved| resolved.column.source == Source::Sequence) {
         // A key that is none refuses the row later; what it counts as does not matter.
-        let count = counts
-            .entry(key(&mapping.schema, &cells).unwrap_or_default())
-            .or_insert(0);
+        let count = counts.entry(key(&mapping.schema, &cells).unwrap_or_default()).or_insert(0);
         *count += 1;
-        cells.push((
-            resolved.position,
-            converted(count.to_string(), &resolved.column.converts),
-        ));
+        cells.push((resolved.position, converted(count.to_string(), &resolved.column.converts)));
     }
     if let Some((day, time)) = mapping.schema.stamp() {
         for (position, value) in [(day, Value::from(stamp.0)), (time, Value::from(stamp.1))] {
@@ -218,10 +187,7 @@ fn key(schema: &Schema, cells: &Cells) -> Result<String, TableError> {
     let blank = Value::Text(String::new());
     let parts = schema.key().iter().map(|position| {
         let column = &schema.columns()[*position];
-        let value = cells
-            .iter()
-            .find(|(known, _)| known == position)
-            .map_or(&blank, |(_, value)| value);
+        let value = cells.iter().find(|(known, _)| known == position).map_or(&blank, |(_, value)| value);
         match operand(column.kind, value) {
             Some(Operand::Int(whole)) => Ok(whole.to_string()),
             Some(Operand::Text(text)) => Ok(text.into()),
@@ -257,9 +223,7 @@ mod tests {
         let rows: Vec<_> = table
             .rows()
             .map(|row| {
-                ["DOC", "SFX", "AG", "DGJ", "MCU", "VINV", "UPMJ", "UPMT"]
-                    .map(|alias| row.text(alias))
-                    .join("/")
+                ["DOC", "SFX", "AG", "DGJ", "MCU", "VINV", "UPMJ", "UPMT"].map(|alias| row.text(alias)).join("/")
             })
             .collect();
         assert_eq!(
@@ -278,24 +242,15 @@ mod tests {
         let mapping = "F0101.AN8=Id,F0101.ALPH=Name:upper,F0101.UPMJ=Changed:date(%Y-%m-%d),F0101.*=first";
         let table = read(csv, mapping).unwrap();
         let row = table.nth(0).unwrap();
-        assert_eq!(
-            (table.len(), row.text("ALPH"), row.text("UPMJ")),
-            (1, "FIRST".into(), "20250131".into())
-        );
+        assert_eq!((table.len(), row.text("ALPH"), row.text("UPMJ")), (1, "FIRST".into(), "20250131".into()));
     }
 
     #[test]
     fn a_file_is_refused_with_its_line() {
         let refused = |csv: &str, mapping: &str| read(csv, mapping).unwrap_err().to_string();
         let twice = "F0101.AN8=Id";
-        assert_eq!(
-            refused("Id\n5\n6\n5.00\n", twice),
-            "line 4: F0101 already holds a row with key 5"
-        );
-        assert_eq!(
-            refused("Id\n5\nfive\n", twice),
-            "line 3: F0101: \"five\" cannot be the key column AN8"
-        );
+        assert_eq!(refused("Id\n5\n6\n5.00\n", twice), "line 4: F0101 already holds a row with key 5");
+        assert_eq!(refused("Id\n5\nfive\n", twice), "line 3: F0101: \"five\" cannot be the key column AN8");
         assert!(refused("Id\n5\n", "F0101.AN8=Number").contains("no column \"Number\" (for F0101.AN8); it has: Id"));
         assert!(refused("Id,Name\n5\n", twice).starts_with("not readable as CSV"));
     }

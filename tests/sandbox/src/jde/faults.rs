@@ -33,11 +33,7 @@ impl Calls {
     /// Calls whose `METHOD /path` contains this; the next one, unless [`Calls::nth`], [`Calls::first`] or
     /// [`Calls::every`] says otherwise.
     pub fn to(path: &str) -> Self {
-        Self {
-            path: path.into(),
-            about: None,
-            which: Which::Nth(1),
-        }
+        Self { path: path.into(), about: None, which: Which::Nth(1) }
     }
 
     /// Only calls whose query string or body contains this, such as a table name.
@@ -160,11 +156,7 @@ impl Hook {
 impl Fault {
     /// A status with a ServiceErrorResponse and no `Retry-After`.
     pub fn status(code: u16) -> Self {
-        Self::Status {
-            code,
-            retry_after: None,
-            body: ErrorBody::Json,
-        }
+        Self::Status { code, retry_after: None, body: ErrorBody::Json }
     }
 
     /// Leaves out the rows for which the test is true.
@@ -319,11 +311,7 @@ impl Effects {
             match fault {
                 Fault::Slow(delay) => effects.delay += delay,
                 Fault::Hold(gate) => effects.gates.push(gate),
-                Fault::Status {
-                    code,
-                    retry_after,
-                    body,
-                } => effects.instead = Some((code, retry_after, body)),
+                Fault::Status { code, retry_after, body } => effects.instead = Some((code, retry_after, body)),
                 Fault::HtmlInsteadOfJson => effects.instead = Some((200, None, ErrorBody::Html)),
                 Fault::TruncatedBody => effects.truncate = true,
                 Fault::DropConnection => effects.drop_before = true,

@@ -75,11 +75,7 @@ impl Page<'_> {
             .copied()
             .filter(|at| !self.twist.gone.iter().any(|gone| *gone == schema.columns()[*at].alias))
             .collect();
-        let mut rows = if self.twist.empty_but_more || self.twist.sys_errors {
-            Vec::new()
-        } else {
-            self.rows.to_vec()
-        };
+        let mut rows = if self.twist.empty_but_more || self.twist.sys_errors { Vec::new() } else { self.rows.to_vec() };
         if let (true, Some(first)) = (self.twist.duplicate, rows.first().copied()) {
             rows.push(first);
         }
@@ -99,10 +95,7 @@ impl Page<'_> {
         }
         let more = (self.more && !self.twist.sys_errors) || self.twist.empty_but_more;
         let errors = if self.twist.form_errors { FORM_ERRORS } else { "[]" };
-        push(
-            &mut out,
-            &format!(r#""summary":{{"records":{records},"moreRecords":{more}}}}}}},"#),
-        );
+        push(&mut out, &format!(r#""summary":{{"records":{records},"moreRecords":{more}}}}}}},"#));
         push(&mut out, &format!(r#""errors":{errors},"warnings":[]}},"#));
         self.write_envelope(&mut out);
         out
@@ -112,18 +105,8 @@ impl Page<'_> {
         let schema = self.table.schema();
         push(out, &format!(r#"{{"fs_DATABROWSE_{}":{{"title":"#, self.target));
         write_text(&format!("Data Browser - {} [{}]", self.target, schema.title()), out);
-        push(
-            out,
-            &format!(r#","data":{{"gridData":{{"id":{GRID_ID},"fullGridId":"{GRID_ID}","#),
-        );
-        push(
-            out,
-            if self.settings.titles_key {
-                r#""titles":{"#
-            } else {
-                r#""columns":{"#
-            },
-        );
+        push(out, &format!(r#","data":{{"gridData":{{"id":{GRID_ID},"fullGridId":"{GRID_ID}","#));
+        push(out, if self.settings.titles_key { r#""titles":{"# } else { r#""columns":{"# });
         for (index, at) in columns.iter().enumerate() {
             let column = &schema.columns()[*at];
             if index > 0 {
@@ -139,31 +122,10 @@ impl Page<'_> {
     }
 
     fn write_envelope(&self, out: &mut Vec<u8>) {
-        let Envelope {
-            stack_id,
-            state_id,
-            rid,
-            time_stamp,
-            next,
-        } = &self.session;
-        push(
-            out,
-            &format!(r#""stackId":{stack_id},"stateId":{state_id},"rid":"{rid}","#),
-        );
-        push(
-            out,
-            &format!(
-                r#""currentApp":"DATABROWSE_{}","timeStamp":"{time_stamp}","#,
-                self.target
-            ),
-        );
-        push(
-            out,
-            &format!(
-                r#""sysErrors":{}"#,
-                if self.twist.sys_errors { SYS_ERRORS } else { "[]" }
-            ),
-        );
+        let Envelope { stack_id, state_id, rid, time_stamp, next } = &self.session;
+        push(out, &format!(r#""stackId":{stack_id},"stateId":{state_id},"rid":"{rid}","#));
+        push(out, &format!(r#""currentApp":"DATABROWSE_{}","timeStamp":"{time_stamp}","#, self.target));
+        push(out, &format!(r#""sysErrors":{}"#, if self.twist.sys_errors { SYS_ERRORS } else { "[]" }));
         if let Some(href) = next {
             out.extend_from_slice(br#","links":[{"rel":"next","href":"#);
             write_text(href, out);

@@ -33,10 +33,7 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The parameters of the query string, decoded, in their order.
@@ -99,10 +96,7 @@ async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, answer: Arc<
         }
     });
     // Ends with an error when a fault closed it; that is its purpose.
-    let _clean = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .is_ok();
+    let _clean = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.is_ok();
 }
 
 async fn read(request: hyper::Request<Incoming>, peer: IpAddr) -> Result<Request, hyper::Error> {
@@ -113,12 +107,7 @@ async fn read(request: hyper::Request<Incoming>, peer: IpAddr) -> Result<Request
         path: head.uri.path().into(),
         query: head.uri.query().unwrap_or("").into(),
         headers: headers
-            .map(|(name, value)| {
-                (
-                    name.as_str().into(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.as_str().into(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect(),
         body: body.collect().await?.to_bytes(),
         peer,
@@ -137,18 +126,8 @@ fn respond(reply: Reply) -> Result<hyper::Response<Outgoing>, Closed> {
         builder = builder.header("retry-after", seconds);
     }
     let cut = reply.delivery == Delivery::Cut;
-    let body = if cut {
-        reply.body.slice(..reply.body.len() / 2)
-    } else {
-        reply.body
-    };
-    builder
-        .body(Outgoing {
-            rest: Some(body),
-            cut,
-            waited: false,
-        })
-        .map_err(|_| Closed)
+    let body = if cut { reply.body.slice(..reply.body.len() / 2) } else { reply.body };
+    builder.body(Outgoing { rest: Some(body), cut, waited: false }).map_err(|_| Closed)
 }
 
 /// The connection ends here.
@@ -208,12 +187,8 @@ pub(super) fn decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|pair| std::str::from_utf8(pair).ok());
-        let code = hex
-            .filter(|_| *byte == b'%')
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let hex = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
+        let code = hex.filter(|_| *byte == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok());
         match (byte, code) {
             (_, Some(code)) => {
                 decoded.push(code);
@@ -244,8 +219,7 @@ pub(super) fn encode(text: &str) -> String {
 pub(super) fn basic(header: &str) -> Option<(String, String)> {
     let bytes = BASE64_STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    text.split_once(':')
-        .map(|(user, password)| (user.into(), password.into()))
+    text.split_once(':').map(|(user, password)| (user.into(), password.into()))
 }
 
 #[cfg(test)]
@@ -256,10 +230,7 @@ mod tests {
     fn urls_and_basic_headers_are_read() {
         assert_eq!(decode("F0101.AT1%20EQ+V%2B%7C%zz"), "F0101.AT1 EQ V+|%zz");
         assert_eq!(decode(&encode("a b+/=|é")), "a b+/=|é");
-        assert_eq!(
-            basic("Basic U1ZDUkVBRDpzZWM6cmV0"),
-            Some(("SVCREAD".into(), "sec:ret".into()))
-        );
+        assert_eq!(basic("Basic U1ZDUkVBRDpzZWM6cmV0"), Some(("SVCREAD".into(), "sec:ret".into())));
         assert_eq!(basic("Basic ????"), None);
         assert_eq!(basic("Bearer abc"), None);
     }

@@ -26,17 +26,11 @@ impl Credentials {
     pub(super) fn read(request: &Request, body: &Caller, settings: &Settings) -> Self {
         let parameters = request.parameters();
         let parameter = |names: &[&str]| {
-            parameters
-                .iter()
-                .find(|(name, _)| names.contains(&name.as_str()))
-                .map(|(_, value)| value.clone())
+            parameters.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.clone())
         };
         let header = |name: &str| request.header(name).map(str::to_owned);
         let authorization = request.header("authorization").unwrap_or("");
-        let bearer = authorization
-            .strip_prefix("Bearer ")
-            .filter(|_| settings.allow_bearer)
-            .map(str::to_owned);
+        let bearer = authorization.strip_prefix("Bearer ").filter(|_| settings.allow_bearer).map(str::to_owned);
         let token = header("jde-ais-auth").or(bearer).or_else(|| body.token.clone());
         let device = header("jde-ais-auth-device").or_else(|| body.device_name.clone());
         let in_body = body.username.clone().zip(body.password.clone());
@@ -50,9 +44,7 @@ impl Credentials {
             environment: header("jde-ais-auth-environment")
                 .or_else(|| body.environment.clone())
                 .or_else(|| parameter(&["$environment"])),
-            role: header("jde-ais-auth-role")
-                .or_else(|| body.role.clone())
-                .or_else(|| parameter(&["$role"])),
+            role: header("jde-ais-auth-role").or_else(|| body.role.clone()).or_else(|| parameter(&["$role"])),
         }
     }
 
@@ -85,23 +77,13 @@ pub(super) fn admit(
 ) -> Result<Visit, Refusal> {
     if let Some(token) = &credentials.token {
         let session = sessions.check(token, &credentials.device, true, settings, now)?;
-        return Ok(Visit {
-            user: session.user.clone(),
-            token: token.clone(),
-            passing: false,
-        });
+        return Ok(Visit { user: session.user.clone(), token: token.clone(), passing: false });
     }
     let Some(login) = credentials.login().filter(|_| settings.allow_basic) else {
-        return Err(Refusal::forbidden(
-            "Authorization Failure: No valid credentials were supplied.",
-        ));
+        return Err(Refusal::forbidden("Authorization Failure: No valid credentials were supplied."));
     };
     let token = sessions.log_in(&login, settings, now)?;
-    Ok(Visit {
-        user: login.user.to_owned(),
-        token,
-        passing: true,
-    })
+    Ok(Visit { user: login.user.to_owned(), token, passing: true })
 }
 
 /// `tokenrequest` and its twin `jde-login`.
@@ -116,11 +98,7 @@ pub(super) fn log_in(
         return Err(Refusal::NotAllowed);
     }
     let Some(login) = credentials.login() else {
-        return Err(if body.ps_token.is_some() {
-            Refusal::NoSingleSignOn
-        } else {
-            Refusal::forbidden(BAD_LOGIN)
-        });
+        return Err(if body.ps_token.is_some() { Refusal::NoSingleSignOn } else { Refusal::forbidden(BAD_LOGIN) });
     };
     let token = match sessions.log_in(&login, settings, now) {
         Ok(token) => token,
@@ -194,9 +172,5 @@ pub(super) fn log_out(
     let Some(token) = &body.token else {
         return Err(Refusal::BadRequest("token is required".into()));
     };
-    if sessions.end(token, settings, now) {
-        Ok(b"{}".to_vec())
-    } else {
-        Err(Refusal::DeadToken(444))
-    }
+    if sessions.end(token, settings, now) { Ok(b"{}".to_vec()) } else { Err(Refusal::DeadToken(444)) }
 }

@@ -93,33 +93,23 @@ impl std::error::Error for MappingError {}
 pub fn parse(text: &str) -> Result<Vec<Mapping>, MappingError> {
     let mut mappings: Vec<Mapping> = Vec::new();
     for entry in split(text, ',') {
-        let error = |why: String| MappingError {
-            entry: entry.trim().into(),
-            why,
-        };
+        let error = |why: String| MappingError { entry: entry.trim().into(), why };
         if entry.trim().is_empty() {
             continue;
         }
-        let (target, value) = entry
-            .split_once('=')
-            .ok_or_else(|| error("expected TABLE.ALIAS=source, found no `=`".into()))?;
-        let (table, alias) = target.trim().split_once('.').ok_or_else(|| {
-            error(format!(
-                "expected TABLE.ALIAS before the `=`, found {:?}",
-                target.trim()
-            ))
-        })?;
+        let (target, value) =
+            entry.split_once('=').ok_or_else(|| error("expected TABLE.ALIAS=source, found no `=`".into()))?;
+        let (table, alias) = target
+            .trim()
+            .split_once('.')
+            .ok_or_else(|| error(format!("expected TABLE.ALIAS before the `=`, found {:?}", target.trim())))?;
         let at = match mappings.iter().position(|mapping| mapping.schema.name() == table) {
             Some(at) => at,
             None => {
                 let known = || Schema::standard_names().collect::<Vec<_>>().join(", ");
                 let schema = Schema::standard(table)
                     .ok_or_else(|| error(format!("unknown table {table:?}; the simulator knows {}", known())))?;
-                mappings.push(Mapping {
-                    schema,
-                    columns: Vec::new(),
-                    repeats: Repeats::Refuse,
-                });
+                mappings.push(Mapping { schema, columns: Vec::new(), repeats: Repeats::Refuse });
                 mappings.len() - 1
             }
         };
@@ -138,17 +128,10 @@ pub fn parse(text: &str) -> Result<Vec<Mapping>, MappingError> {
             return Err(error(format!("{table}.{alias} is mapped twice")));
         }
         let (source, converts) = source(value).map_err(error)?;
-        mapping.columns.push(Column {
-            alias: alias.into(),
-            source,
-            converts,
-        });
+        mapping.columns.push(Column { alias: alias.into(), source, converts });
     }
     if mappings.is_empty() {
-        return Err(MappingError {
-            entry: text.into(),
-            why: "names no column at all".into(),
-        });
+        return Err(MappingError { entry: text.into(), why: "names no column at all".into() });
     }
     Ok(mappings)
 }
@@ -164,10 +147,7 @@ fn source(text: &str) -> Result<(Source, Vec<Convert>), String> {
         ("", ..) => return Err("names no CSV column".into()),
         (field, ..) => Source::Field(field.into()),
     };
-    Ok((
-        source,
-        parts.map(|part| convert(part.trim())).collect::<Result<_, _>>()?,
-    ))
+    Ok((source, parts.map(|part| convert(part.trim())).collect::<Result<_, _>>()?))
 }
 
 fn convert(text: &str) -> Result<Convert, String> {
@@ -175,11 +155,7 @@ fn convert(text: &str) -> Result<Convert, String> {
         Some((name, argument)) => (name, Some(argument)),
         None => (text, None),
     };
-    let width = |argument: &str| {
-        argument
-            .parse()
-            .map_err(|_| format!("{name} needs a number, not {argument:?}"))
-    };
+    let width = |argument: &str| argument.parse().map_err(|_| format!("{name} needs a number, not {argument:?}"));
     match (name, argument) {
         ("date", Some(format)) => Ok(Convert::Date(format.into())),
         ("date", None) => Err("date needs a format, such as date(%Y-%m-%d)".into()),
@@ -188,9 +164,9 @@ fn convert(text: &str) -> Result<Convert, String> {
         ("upper", None) => Ok(Convert::Upper),
         ("first", Some(count)) => width(count).map(Convert::First),
         ("pad", Some(count)) => width(count).map(Convert::Pad),
-        _ => Err(format!(
-            "unknown convert {text:?}; there are date(FORMAT), number, digits, upper, first(N) and pad(N)"
-        )),
+        _ => {
+            Err(format!("unknown convert {text:?}; there are date(FORMAT), number, digits, upper, first(N) and pad(N)"))
+        }
     }
 }
 
@@ -247,23 +223,11 @@ mod tests {
         assert_eq!(column("DOC"), (Source::Field("Document No.".into()), vec![]));
         assert_eq!(column("DCT"), (Source::Constant("PV".into()), vec![]));
         assert_eq!(column("SFX"), (Source::Sequence, vec![Convert::Pad(3)]));
-        assert_eq!(
-            column("DGJ"),
-            (
-                Source::Field("GL Date".into()),
-                vec![Convert::Date("%d, %b: %Y".into())]
-            )
-        );
-        assert_eq!(
-            column("AG"),
-            (Source::Field("Value, net: total".into()), vec![Convert::Number])
-        );
+        assert_eq!(column("DGJ"), (Source::Field("GL Date".into()), vec![Convert::Date("%d, %b: %Y".into())]));
+        assert_eq!(column("AG"), (Source::Field("Value, net: total".into()), vec![Convert::Number]));
         assert_eq!(
             column("VINV"),
-            (
-                Source::Field("Supplier's (own) No.".into()),
-                vec![Convert::First(25), Convert::Upper]
-            )
+            (Source::Field("Supplier's (own) No.".into()), vec![Convert::First(25), Convert::Upper])
         );
     }
 

@@ -87,19 +87,11 @@ impl Test {
             Self::Between(low, high) => {
                 table.compare(slot, column, low).is_ge() && table.compare(slot, column, high).is_le()
             }
-            Self::OneOf(operands) => operands
-                .iter()
-                .any(|operand| table.compare(slot, column, operand).is_eq()),
+            Self::OneOf(operands) => operands.iter().any(|operand| table.compare(slot, column, operand).is_eq()),
             Self::Symbols(symbols) => symbols.contains(&table.symbol(slot, column)),
             Self::NotSymbol(symbol) => table.symbol(slot, column) != *symbol,
-            Self::Starts(text) => table
-                .symbols()
-                .text(table.symbol(slot, column))
-                .starts_with(text.as_str()),
-            Self::Ends(text) => table
-                .symbols()
-                .text(table.symbol(slot, column))
-                .ends_with(text.as_str()),
+            Self::Starts(text) => table.symbols().text(table.symbol(slot, column)).starts_with(text.as_str()),
+            Self::Ends(text) => table.symbols().text(table.symbol(slot, column)).ends_with(text.as_str()),
             Self::Contains(text) => table.symbols().text(table.symbol(slot, column)).contains(text.as_str()),
         }
     }
@@ -121,19 +113,13 @@ impl Reader<'_> {
         let alias = match name.split_once('.') {
             Some((table, alias)) if table == self.table.schema().name() => alias,
             Some(_) => {
-                return Err(Refusal::failed(format!(
-                    "Column {name} is not part of the requested table or view"
-                )));
+                return Err(Refusal::failed(format!("Column {name} is not part of the requested table or view")));
             }
             None => name,
         };
         let position = self.table.schema().position(alias);
-        position.ok_or_else(|| {
-            Refusal::failed(format!(
-                "Column {name} does not exist in {}",
-                self.table.schema().name()
-            ))
-        })
+        position
+            .ok_or_else(|| Refusal::failed(format!("Column {name} does not exist in {}", self.table.schema().name())))
     }
 
     /// The predicate of a query; no query is true of every row.
@@ -148,11 +134,7 @@ impl Reader<'_> {
         if depth > 16 {
             return Err(Refusal::failed("Query groups are nested too deeply"));
         }
-        let tests = query
-            .condition
-            .iter()
-            .map(|condition| self.condition(condition))
-            .collect::<Result<Vec<_>, _>>()?;
+        let tests = query.condition.iter().map(|condition| self.condition(condition)).collect::<Result<Vec<_>, _>>()?;
         let base = match query.match_type.as_deref() {
             None | Some("MATCH_ALL") => Predicate::All(tests),
             Some("MATCH_ANY") if tests.is_empty() => Predicate::All(tests),
@@ -190,14 +172,10 @@ impl Reader<'_> {
                 return Ok(());
             }
             let (operator, given) = (&condition.operator, values.len());
-            Err(Refusal::failed(format!(
-                "{operator} takes {expected} value(s), {given} given"
-            )))
+            Err(Refusal::failed(format!("{operator} takes {expected} value(s), {given} given")))
         };
         let one = |index: usize| {
-            values
-                .get(index)
-                .ok_or_else(|| Refusal::failed(format!("{} needs a value", condition.operator)))
+            values.get(index).ok_or_else(|| Refusal::failed(format!("{} needs a value", condition.operator)))
         };
         let compare = |comparison: Comparison| {
             count(1)?;
@@ -206,10 +184,7 @@ impl Reader<'_> {
         let text = || {
             count(1)?;
             let Kind::Text { .. } = kind else {
-                return Err(Refusal::failed(format!(
-                    "{} is only for character columns",
-                    condition.operator
-                )));
+                return Err(Refusal::failed(format!("{} is only for character columns", condition.operator)));
             };
             self.text(one(0)?)
         };
@@ -230,10 +205,7 @@ impl Reader<'_> {
                         Test::Between(low, high)
                     }
                     (low, high) => {
-                        return Ok(Predicate::All(vec![
-                            Predicate::Test(column, low),
-                            Predicate::Test(column, high),
-                        ]));
+                        return Ok(Predicate::All(vec![Predicate::Test(column, low), Predicate::Test(column, high)]));
                     }
                 }
             }
@@ -247,16 +219,9 @@ impl Reader<'_> {
             "STR_CONTAIN" => Test::Contains(text()?),
             "STR_BLANK" | "STR_NOT_BLANK" => {
                 let Kind::Text { .. } = kind else {
-                    return Err(Refusal::failed(format!(
-                        "{} is only for character columns",
-                        condition.operator
-                    )));
+                    return Err(Refusal::failed(format!("{} is only for character columns", condition.operator)));
                 };
-                if condition.operator == "STR_BLANK" {
-                    Test::Symbols(vec![0])
-                } else {
-                    Test::NotSymbol(0)
-                }
+                if condition.operator == "STR_BLANK" { Test::Symbols(vec![0]) } else { Test::NotSymbol(0) }
             }
             other => return Err(Refusal::failed(format!("Unknown operator {other:?}"))),
         };
@@ -313,10 +278,7 @@ impl Reader<'_> {
         }
         let count = || {
             let count = content(value)?;
-            count
-                .trim()
-                .parse::<u32>()
-                .map_err(|_| Refusal::failed(format!("{id} needs a count, not {count:?}")))
+            count.trim().parse::<u32>().map_err(|_| Refusal::failed(format!("{id} needs a count, not {count:?}")))
         };
         let day = match id {
             "TODAY" => Some(self.today),
@@ -338,8 +300,7 @@ impl Reader<'_> {
             DateLiteral::Julian => text.parse().ok().and_then(from_julian),
             DateLiteral::Iso => parse_day("yyyyMMdd", text).or_else(|| parse_day("yyyy-MM-dd", text)),
         };
-        day.map(|day| i64::from(julian(day)))
-            .ok_or_else(|| Refusal::failed(format!("Invalid date {text:?} in query")))
+        day.map(|day| i64::from(julian(day))).ok_or_else(|| Refusal::failed(format!("Invalid date {text:?} in query")))
     }
 }
 
@@ -406,17 +367,11 @@ fn any_of(tests: Vec<Test>) -> Test {
 }
 
 fn special(value: &Literal) -> Result<&str, Refusal> {
-    value
-        .special_value_id
-        .as_deref()
-        .ok_or_else(|| Refusal::failed("A condition value has no specialValueId"))
+    value.special_value_id.as_deref().ok_or_else(|| Refusal::failed("A condition value has no specialValueId"))
 }
 
 fn content(value: &Literal) -> Result<&str, Refusal> {
-    value
-        .content
-        .as_deref()
-        .ok_or_else(|| Refusal::failed("A condition value has no content"))
+    value.content.as_deref().ok_or_else(|| Refusal::failed("A condition value has no content"))
 }
 
 fn literal(value: &Literal) -> Result<&str, Refusal> {

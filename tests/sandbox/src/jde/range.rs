@@ -26,22 +26,14 @@ type Limits = (Option<Bound>, Option<Bound>);
 
 /// The parts of the table's key order, as positions in ascending order, outside of which no row satisfies the predicate.
 pub(super) fn spans(table: &Table, predicate: &Predicate) -> Vec<Range<usize>> {
-    let whole = || {
-        vec![Range {
-            start: 0,
-            end: table.len(),
-        }]
-    };
+    let whole = || vec![Range { start: 0, end: table.len() }];
     if predicate.is_everything() {
         return whole();
     }
     let Some(alternatives) = alternatives(table, predicate) else {
         return whole();
     };
-    let mut spans: Vec<_> = alternatives
-        .iter()
-        .map(|limits| start(table, limits)..end(table, limits))
-        .collect();
+    let mut spans: Vec<_> = alternatives.iter().map(|limits| start(table, limits)..end(table, limits)).collect();
     spans.retain(|span| !span.is_empty());
     spans.sort_by_key(|span| span.start);
     let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
@@ -128,18 +120,10 @@ fn alternatives(table: &Table, predicate: &Predicate) -> Option<Vec<Vec<Limits>>
 }
 
 fn limits_of(table: &Table, test: &Test) -> Limits {
-    let bound = |operand: &Operand, strict| {
-        Some(Bound {
-            operand: operand.clone(),
-            strict,
-        })
-    };
+    let bound = |operand: &Operand, strict| Some(Bound { operand: operand.clone(), strict });
     let ends = |mut operands: Vec<Operand>| {
         operands.sort_by(|a, b| order(table, a, b));
-        (
-            operands.first().and_then(|first| bound(first, false)),
-            operands.last().and_then(|last| bound(last, false)),
-        )
+        (operands.first().and_then(|first| bound(first, false)), operands.last().and_then(|last| bound(last, false)))
     };
     match test {
         Test::Is(Comparison::Equal, value) => (bound(value, false), bound(value, false)),
@@ -148,12 +132,9 @@ fn limits_of(table: &Table, test: &Test) -> Limits {
         Test::Is(Comparison::Less, value) => (None, bound(value, true)),
         Test::Is(Comparison::LessEqual, value) => (None, bound(value, false)),
         Test::Between(low, high) => (bound(low, false), bound(high, false)),
-        Test::Symbols(symbols) => ends(
-            symbols
-                .iter()
-                .map(|symbol| Operand::Text(table.symbols().text(*symbol).into()))
-                .collect(),
-        ),
+        Test::Symbols(symbols) => {
+            ends(symbols.iter().map(|symbol| Operand::Text(table.symbols().text(*symbol).into())).collect())
+        }
         Test::OneOf(values) => ends(values.clone()),
         Test::Never
         | Test::Always
@@ -186,11 +167,7 @@ fn tighter(table: &Table, one: Option<&Bound>, other: Option<&Bound>, better: Or
         return one.or(other).cloned();
     };
     let ordering = order(table, &b.operand, &a.operand);
-    Some(if ordering == better || (ordering.is_eq() && b.strict) {
-        b.clone()
-    } else {
-        a.clone()
-    })
+    Some(if ordering == better || (ordering.is_eq() && b.strict) { b.clone() } else { a.clone() })
 }
 
 fn order(table: &Table, a: &Operand, b: &Operand) -> Ordering {
@@ -214,21 +191,11 @@ mod tests {
     fn ledger(collation: Collation) -> Table {
         let mut table = Table::new(Schema::standard("F0411").unwrap());
         for document in 1..=6 {
-            for (kind, company, item) in (0..12).map(|n| {
-                (
-                    ["PV", "P1", "pa"][n % 3],
-                    ["00001", "A"][n / 3 % 2],
-                    ["001", "002"][n / 6],
-                )
-            }) {
-                let key = [
-                    ("DOC", Value::from(document)),
-                    ("DCT", kind.into()),
-                    ("KCO", company.into()),
-                ];
-                table
-                    .insert(&[key.as_slice(), &[("SFX", item.into())]].concat())
-                    .unwrap();
+            for (kind, company, item) in
+                (0..12).map(|n| (["PV", "P1", "pa"][n % 3], ["00001", "A"][n / 3 % 2], ["001", "002"][n / 6]))
+            {
+                let key = [("DOC", Value::from(document)), ("DCT", kind.into()), ("KCO", company.into())];
+                table.insert(&[key.as_slice(), &[("SFX", item.into())]].concat()).unwrap();
             }
         }
         table.set_collation(collation);
@@ -259,9 +226,7 @@ mod tests {
 
     fn random_predicate(table: &Table, random: &mut Random, depth: usize) -> Predicate {
         let parts = |random: &mut Random| {
-            (0..=random.below(3))
-                .map(|_| random_predicate(table, random, depth - 1))
-                .collect::<Vec<_>>()
+            (0..=random.below(3)).map(|_| random_predicate(table, random, depth - 1)).collect::<Vec<_>>()
         };
         match if depth == 0 { 0 } else { random.below(3) } {
             0 => random_test(table, random),
@@ -281,10 +246,7 @@ mod tests {
                 assert!(spans.windows(2).all(|pair| pair[0].end < pair[1].start), "{spans:?}");
                 for (at, slot) in table.order().iter().enumerate() {
                     let inside = spans.iter().any(|span| span.contains(&at));
-                    assert!(
-                        inside || !predicate.holds(&table, *slot),
-                        "row {at} of {spans:?}: {predicate:?}"
-                    );
+                    assert!(inside || !predicate.holds(&table, *slot), "row {at} of {spans:?}: {predicate:?}");
                 }
             }
         }
@@ -303,11 +265,7 @@ mod tests {
             };
             let groups = (0..columns.len()).map(|length| {
                 let tests = columns.iter().take(length + 1).enumerate().map(|(n, column)| {
-                    let comparison = if n < length {
-                        Comparison::Equal
-                    } else {
-                        Comparison::Greater
-                    };
+                    let comparison = if n < length { Comparison::Equal } else { Comparison::Greater };
                     Predicate::Test(*column, Test::Is(comparison, last(*column)))
                 });
                 Predicate::All(tests.collect())

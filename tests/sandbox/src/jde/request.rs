@@ -161,18 +161,12 @@ pub(super) fn parse_filter(filter: &str, special: bool) -> Result<Condition, Str
     Ok(Condition {
         control_id: column.into(),
         operator: (*operator).into(),
-        value: vec![Literal {
-            content: Some(literal.0.into()),
-            special_value_id: Some(literal.1.into()),
-        }],
+        value: vec![Literal { content: Some(literal.0.into()), special_value_id: Some(literal.1.into()) }],
     })
 }
 
 /// Reads a GET `$sort`: a column, and `DESC` after a blank for the other direction.
 pub(super) fn parse_sort(sort: &str) -> OrderBy {
     let (column, direction) = sort.split_once(' ').unwrap_or((sort, "ASC"));
-    OrderBy {
-        column: column.into(),
-        direction: Some(direction.into()),
-    }
+    OrderBy { column: column.into(), direction: Some(direction.into()) }
 }

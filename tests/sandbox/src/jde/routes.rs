@@ -49,27 +49,11 @@ pub(super) fn find(method: &str, path: &str) -> Result<Route, Refusal> {
         (2 | 3, ["orchestrator", name]) if !name.is_empty() => (Route::Orchestration(decode(name)), &["POST"]),
         (1 | 2, ["dataservice"]) => (Route::Data { v2: version == 2 }, &["POST"]),
         (2, ["dataservice", "next"]) => (Route::Next, &["GET", "POST"]),
-        (2, ["dataservice", "table", name]) => (
-            Route::Get {
-                kind: "table",
-                name: decode(name),
-            },
-            &["GET"],
-        ),
-        (2, ["dataservice", "view", name]) => (
-            Route::Get {
-                kind: "view",
-                name: decode(name),
-            },
-            &["GET"],
-        ),
+        (2, ["dataservice", "table", name]) => (Route::Get { kind: "table", name: decode(name) }, &["GET"]),
+        (2, ["dataservice", "view", name]) => (Route::Get { kind: "view", name: decode(name) }, &["GET"]),
         _ => return Err(Refusal::NotFound),
     };
-    if methods.contains(&method) {
-        Ok(route)
-    } else {
-        Err(Refusal::NotAllowed)
-    }
+    if methods.contains(&method) { Ok(route) } else { Err(Refusal::NotAllowed) }
 }
 
 /// A body must be declared as JSON; without a body nothing need be said.

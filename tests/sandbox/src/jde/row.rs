@@ -22,10 +22,7 @@ impl<'a> Row<'a> {
     /// A cell as text: numbers with their decimals, dates as `YYYYMMDD`, blank as the empty text. Empty, too, for a
     /// column that is not there.
     pub fn text(&self, alias: &str) -> String {
-        self.table
-            .schema()
-            .position(alias)
-            .map_or_else(String::new, |at| self.at(at))
+        self.table.schema().position(alias).map_or_else(String::new, |at| self.at(at))
     }
 
     /// A number cell; 0 when it is blank or there is none.

@@ -75,39 +75,27 @@ impl Schema {
     pub fn new(name: &str, title: &str, columns: Vec<ColumnDef>, key: &[&str]) -> Result<Self, SchemaError> {
         for (at, column) in columns.iter().enumerate() {
             if columns.iter().take(at).any(|other| other.alias == column.alias) {
-                return Err(SchemaError::Twice {
-                    table: name.into(),
-                    alias: column.alias.clone(),
-                });
+                return Err(SchemaError::Twice { table: name.into(), alias: column.alias.clone() });
             }
         }
         let mut positions = Vec::with_capacity(key.len());
         for alias in key {
             let position = columns.iter().position(|column| column.alias == *alias);
-            positions.push(position.ok_or_else(|| SchemaError::UnknownKeyColumn {
-                table: name.into(),
-                alias: (*alias).into(),
-            })?);
+            positions.push(
+                position.ok_or_else(|| SchemaError::UnknownKeyColumn { table: name.into(), alias: (*alias).into() })?,
+            );
         }
         if positions.is_empty() {
             return Err(SchemaError::NoKey(name.into()));
         }
-        Ok(Self {
-            name: name.into(),
-            title: title.into(),
-            columns,
-            key: positions,
-        })
+        Ok(Self { name: name.into(), title: title.into(), columns, key: positions })
     }
 
     /// A table of the vendor's, such as F0411; nothing when the simulator does not know it.
     pub fn standard(name: &str) -> Option<Self> {
         let (name, title, key, columns) = TABLES.iter().find(|table| table.0 == name)?;
-        let columns = columns
-            .split_whitespace()
-            .flat_map(expand)
-            .map(|alias| look_up(&alias))
-            .collect::<Option<_>>()?;
+        let columns =
+            columns.split_whitespace().flat_map(expand).map(|alias| look_up(&alias)).collect::<Option<_>>()?;
         Self::new(name, title, columns, &key.split_whitespace().collect::<Vec<_>>()).ok()
     }
 
@@ -145,10 +133,9 @@ impl Schema {
     pub fn positions_of<const N: usize>(&self, aliases: [&str; N]) -> Result<[usize; N], TableError> {
         let mut positions = [0; N];
         for (position, alias) in positions.iter_mut().zip(aliases) {
-            *position = self.position(alias).ok_or_else(|| TableError::UnknownColumn {
-                table: self.name.clone(),
-                alias: alias.into(),
-            })?;
+            *position = self
+                .position(alias)
+                .ok_or_else(|| TableError::UnknownColumn { table: self.name.clone(), alias: alias.into() })?;
         }
         Ok(positions)
     }
@@ -175,28 +162,14 @@ pub fn look_up(alias: &str) -> Option<ColumnDef> {
         let (letter, size) = kind.split_at(1);
         let size: usize = size.parse().unwrap_or(0);
         let kind = match letter {
-            "C" => Kind::Text {
-                width: size,
-                right: false,
-            },
-            "R" => Kind::Text {
-                width: size,
-                right: true,
-            },
+            "C" => Kind::Text { width: size, right: false },
+            "R" => Kind::Text { width: size, right: true },
             "N" => Kind::Number { decimals: size as u8 },
             "J" => Kind::Date,
             _ => Kind::Time,
         };
-        let number = if aliases == alias {
-            ""
-        } else {
-            alias.trim_start_matches(|c: char| c.is_ascii_alphabetic())
-        };
-        return Some(ColumnDef {
-            alias: alias.into(),
-            title: format!("{title} {number}").trim_end().into(),
-            kind,
-        });
+        let number = if aliases == alias { "" } else { alias.trim_start_matches(|c: char| c.is_ascii_alphabetic()) };
+        return Some(ColumnDef { alias: alias.into(), title: format!("{title} {number}").trim_end().into(), kind });
     }
     None
 }
@@ -211,13 +184,8 @@ fn expand(word: &str) -> Vec<String> {
     let shared = first.chars().zip(last.chars()).take_while(|(a, b)| a == b).count();
     let width = digits.min(first.len().saturating_sub(shared)).max(1);
     let (stem, from) = first.split_at(first.len().saturating_sub(width));
-    let to = last
-        .get(stem.len()..)
-        .and_then(|to| to.parse::<u32>().ok())
-        .unwrap_or(0);
-    (from.parse::<u32>().unwrap_or(0)..=to)
-        .map(|number| format!("{stem}{number:0width$}"))
-        .collect()
+    let to = last.get(stem.len()..).and_then(|to| to.parse::<u32>().ok()).unwrap_or(0);
+    (from.parse::<u32>().unwrap_or(0)..=to).map(|number| format!("{stem}{number:0width$}")).collect()
 }
 
 #[cfg(test)]
@@ -252,25 +220,14 @@ mod tests {
     #[test]
     fn keys_follow_the_unique_index() {
         let ledger = Schema::standard("F0411").unwrap();
-        let names: Vec<_> = ledger
-            .key()
-            .iter()
-            .map(|at| ledger.columns()[*at].alias.as_str())
-            .collect();
+        let names: Vec<_> = ledger.key().iter().map(|at| ledger.columns()[*at].alias.as_str()).collect();
         assert_eq!(names, ["DOC", "DCT", "KCO", "SFX", "SFXE"]);
     }
 
     #[test]
     fn a_schema_of_ones_own_must_hold_its_key() {
-        let column = |alias: &str| ColumnDef {
-            alias: alias.into(),
-            title: alias.into(),
-            kind: Kind::Date,
-        };
-        assert_eq!(
-            Schema::new("F5501", "x", vec![column("A")], &[]).unwrap_err(),
-            SchemaError::NoKey("F5501".into())
-        );
+        let column = |alias: &str| ColumnDef { alias: alias.into(), title: alias.into(), kind: Kind::Date };
+        assert_eq!(Schema::new("F5501", "x", vec![column("A")], &[]).unwrap_err(), SchemaError::NoKey("F5501".into()));
         assert!(Schema::new("F5501", "x", vec![column("A")], &["B"]).is_err());
         assert!(Schema::new("F5501", "x", vec![column("A"), column("A")], &["A"]).is_err());
     }

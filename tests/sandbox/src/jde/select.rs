@@ -41,9 +41,7 @@ pub(super) fn select(
 ) -> Vec<Slot> {
     let spans = spans(table, predicate);
     let everything = predicate.is_everything();
-    let rows = spans
-        .iter()
-        .flat_map(|span| table.order()[span.clone()].iter().copied());
+    let rows = spans.iter().flat_map(|span| table.order()[span.clone()].iter().copied());
     let mut matching = rows.filter(|slot| (everything || predicate.holds(table, *slot)) && !hidden(*slot));
     let by_key = follows_key(table, order) && (!order.is_empty() || unordered == Unordered::Key);
     if by_key {
@@ -62,20 +60,14 @@ pub(super) fn select(
 /// How many rows satisfy the predicate.
 pub(super) fn count(table: &Table, predicate: &Predicate, hidden: &dyn Fn(Slot) -> bool) -> usize {
     let spans = spans(table, predicate);
-    let rows = spans
-        .iter()
-        .flat_map(|span| table.order()[span.clone()].iter().copied());
-    rows.filter(|slot| predicate.holds(table, *slot) && !hidden(*slot))
-        .count()
+    let rows = spans.iter().flat_map(|span| table.order()[span.clone()].iter().copied());
+    rows.filter(|slot| predicate.holds(table, *slot) && !hidden(*slot)).count()
 }
 
 /// Whether walking the key ascending is the asked order: a leading part of the key, or the whole key and then anything.
 fn follows_key(table: &Table, order: &Order) -> bool {
     let key = table.schema().key();
-    order
-        .iter()
-        .zip(key)
-        .all(|((column, descends), key)| column == key && !descends)
+    order.iter().zip(key).all(|((column, descends), key)| column == key && !descends)
 }
 
 fn compare(table: &Table, order: &Order, a: Slot, b: Slot) -> Ordering {

@@ -45,10 +45,7 @@ pub struct Call {
 impl Call {
     /// A header by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -92,10 +89,7 @@ impl JdeSandbox {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         tables.set_collation(settings.collation);
-        let host = settings
-            .href_host
-            .clone()
-            .unwrap_or_else(|| format!("http://{address}"));
+        let host = settings.href_host.clone().unwrap_or_else(|| format!("http://{address}"));
         let state = State {
             tables,
             sessions: Sessions::new(u64::from(address.port())),
@@ -104,12 +98,7 @@ impl JdeSandbox {
             calls: VecDeque::new(),
             last_page: None,
         };
-        let shared = Arc::new(Shared {
-            settings,
-            clock,
-            host,
-            state: Mutex::new(state),
-        });
+        let shared = Arc::new(Shared { settings, clock, host, state: Mutex::new(state) });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stop_asked) = oneshot::channel();
         let (ended, stopped) = oneshot::channel();
@@ -128,12 +117,7 @@ impl JdeSandbox {
             drop(runtime);
             let _heard = ended.send(()).is_ok();
         })?;
-        Ok(Self {
-            shared,
-            address,
-            stop: Some(stop),
-            stopped: Some(stopped),
-        })
+        Ok(Self { shared, address, stop: Some(stop), stopped: Some(stopped) })
     }
 
     /// The base that clients are given: `http://127.0.0.1:PORT/jderest`.
@@ -178,12 +162,7 @@ impl JdeSandbox {
 
     /// How many calls there were whose path contains this.
     pub fn count_calls(&self, path: &str) -> usize {
-        self.shared
-            .state()
-            .calls
-            .iter()
-            .filter(|call| call.path.contains(path))
-            .count()
+        self.shared.state().calls.iter().filter(|call| call.path.contains(path)).count()
     }
 
     /// Forgets the calls so far.
@@ -240,12 +219,7 @@ impl Answer for Shared {
             gate.pass().await;
         }
         let is_data = request.path.contains("/dataservice");
-        let wait = effects.delay
-            + if is_data {
-                self.settings.call_time
-            } else {
-                std::time::Duration::ZERO
-            };
+        let wait = effects.delay + if is_data { self.settings.call_time } else { std::time::Duration::ZERO };
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
@@ -300,10 +274,7 @@ impl Shared {
             delivery: Delivery::Whole,
         };
         if effects.drop_before {
-            return Reply {
-                delivery: Delivery::Nothing,
-                ..reply(500, "text/plain", Vec::new())
-            };
+            return Reply { delivery: Delivery::Nothing, ..reply(500, "text/plain", Vec::new()) };
         }
         if let Some((code, retry_after, body)) = effects.instead {
             let (content_type, body) = match body {
@@ -311,18 +282,12 @@ impl Shared {
                 ErrorBody::Empty => ("text/plain", Vec::new()),
                 ErrorBody::Json => {
                     let stamp = time_stamp(now, self.settings.zone);
-                    let body = service_error(
-                        "The server could not process the request.",
-                        "java.lang.Exception",
-                        &stamp,
-                    );
+                    let body =
+                        service_error("The server could not process the request.", "java.lang.Exception", &stamp);
                     ("application/json", body)
                 }
             };
-            return Reply {
-                retry_after,
-                ..reply(code, content_type, body)
-            };
+            return Reply { retry_after, ..reply(code, content_type, body) };
         }
         let answered = if others {
             Err(Refusal::failed("The session is processing another request"))
@@ -350,32 +315,20 @@ impl Shared {
 
     fn route(&self, request: &Request, effects: &Effects) -> Result<Vec<u8>, Refusal> {
         if self.settings.refuse_raw_pipe && request.query.contains('|') {
-            return Err(Refusal::BadRequest(
-                "Invalid character found in the request target".into(),
-            ));
+            return Err(Refusal::BadRequest("Invalid character found in the request target".into()));
         }
         let route = routes::find(&request.method, &request.path)?;
         routes::check_body(request)?;
         let settings = &self.settings;
         let now = self.clock.now();
         let mut state = self.state();
-        let State {
-            tables,
-            sessions,
-            results,
-            rules,
-            last_page,
-            ..
-        } = &mut *state;
+        let State { tables, sessions, results, rules, last_page, .. } = &mut *state;
         let caller = || routes::optional_json::<Caller>(request);
         match route {
             Route::Config => {
                 let parameters = request.parameters();
                 let required = parameters.iter().find(|(name, _)| name == "requiredCapabilities");
-                return Ok(capabilities::describe(
-                    settings,
-                    required.map(|(_, value)| value.as_str()),
-                ));
+                return Ok(capabilities::describe(settings, required.map(|(_, value)| value.as_str())));
             }
             Route::Login => {
                 let body = caller()?;
@@ -393,25 +346,14 @@ impl Shared {
         let asked = match route {
             Route::Data { .. } => routes::json::<DataRequest>(request)?,
             Route::Get { kind, ref name } => from_get(request, kind, name, settings)?,
-            _ => DataRequest {
-                caller: caller()?,
-                ..DataRequest::default()
-            },
+            _ => DataRequest { caller: caller()?, ..DataRequest::default() },
         };
         let credentials = Credentials::read(request, &asked.caller, settings);
         if let (true, Some(token)) = (effects.kill_session, &credentials.token) {
             sessions.end(token, settings, now);
         }
         let visit = admit(sessions, &credentials, settings, now)?;
-        let mut desk = Desk {
-            settings,
-            host: &self.host,
-            now,
-            tables,
-            sessions,
-            results,
-            effects,
-        };
+        let mut desk = Desk { settings, host: &self.host, now, tables, sessions, results, effects };
         let answer = match route {
             Route::Next => desk.next(request, &visit),
             Route::Orchestration(name) => Err(Refusal::failed(format!("Orchestration {name} does not exist"))),

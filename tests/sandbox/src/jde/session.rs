@@ -43,11 +43,7 @@ pub(super) struct Login<'a> {
 
 impl Sessions {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            open: BTreeMap::new(),
-            failed: HashMap::new(),
-            random: Random::new(seed),
-        }
+        Self { open: BTreeMap::new(), failed: HashMap::new(), random: Random::new(seed) }
     }
 
     /// A new token, or why there is none.
@@ -57,13 +53,7 @@ impl Sessions {
         settings: &Settings,
         now: DateTime<Utc>,
     ) -> Result<String, Refusal> {
-        let Login {
-            user,
-            password,
-            device,
-            environment,
-            role,
-        } = *login;
+        let Login { user, password, device, environment, role } = *login;
         self.drop_expired(settings, now);
         let failures = self.failed.get(user).copied().unwrap_or(0);
         if failures >= settings.max_failed_logins {
@@ -71,41 +61,24 @@ impl Sessions {
                 "Authorization Failure: User account is locked. Contact your administrator.",
             ));
         }
-        if !settings
-            .users
-            .iter()
-            .any(|(name, secret)| name == user && secret == password)
-        {
+        if !settings.users.iter().any(|(name, secret)| name == user && secret == password) {
             self.failed.insert(user.into(), failures + 1);
             return Err(Refusal::forbidden(BAD_LOGIN));
         }
         let given = |value: Option<&str>| value.filter(|value| !value.trim().is_empty()).map(str::to_owned);
         if given(environment).is_some_and(|environment| environment != settings.environment) {
-            return Err(Refusal::forbidden(
-                "Authorization Failure: Environment is not valid for this user.",
-            ));
+            return Err(Refusal::forbidden("Authorization Failure: Environment is not valid for this user."));
         }
         if given(role).is_some_and(|role| role != settings.role && role != "*ALL") {
-            return Err(Refusal::forbidden(
-                "Authorization Failure: Role is not valid for this user.",
-            ));
+            return Err(Refusal::forbidden("Authorization Failure: Role is not valid for this user."));
         }
         let open = self.open.values().filter(|session| session.user == user).count();
         if settings.max_sessions.is_some_and(|most| open >= most) {
-            return Err(Refusal::forbidden(
-                "Authorization Failure: Maximum number of sessions for this user reached.",
-            ));
+            return Err(Refusal::forbidden("Authorization Failure: Maximum number of sessions for this user reached."));
         }
         self.failed.remove(user);
         let token = self.new_token();
-        let session = Session {
-            user: user.into(),
-            device: device.into(),
-            born: now,
-            used: now,
-            busy: 0,
-            stack: 0,
-        };
+        let session = Session { user: user.into(), device: device.into(), born: now, used: now, busy: 0, stack: 0 };
         self.open.insert(token.clone(), session);
         Ok(token)
     }
@@ -120,18 +93,12 @@ impl Sessions {
         now: DateTime<Utc>,
     ) -> Result<&mut Session, Refusal> {
         let dead = Refusal::DeadToken(settings.dead_token.status());
-        if self
-            .open
-            .get(token)
-            .is_some_and(|session| session.is_over(settings, now))
-        {
+        if self.open.get(token).is_some_and(|session| session.is_over(settings, now)) {
             self.open.remove(token);
         }
         let session = self.open.get_mut(token).ok_or(dead)?;
         if session.device != device {
-            return Err(Refusal::forbidden(
-                "Authorization Failure: Token was issued to another device.",
-            ));
+            return Err(Refusal::forbidden("Authorization Failure: Token was issued to another device."));
         }
         if touch {
             session.used = now;
@@ -141,9 +108,7 @@ impl Sessions {
 
     /// Ends a session; false when there was none.
     pub(super) fn end(&mut self, token: &str, settings: &Settings, now: DateTime<Utc>) -> bool {
-        self.open
-            .remove(token)
-            .is_some_and(|session| !session.is_over(settings, now))
+        self.open.remove(token).is_some_and(|session| !session.is_over(settings, now))
     }
 
     pub(super) fn get_mut(&mut self, token: &str) -> Option<&mut Session> {

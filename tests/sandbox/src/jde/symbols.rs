@@ -16,11 +16,7 @@ const EMPTY: u32 = u32::MAX;
 
 impl Symbols {
     pub(super) fn new() -> Self {
-        let mut symbols = Self {
-            texts: String::new(),
-            ends: Vec::new(),
-            places: vec![EMPTY; 64],
-        };
+        let mut symbols = Self { texts: String::new(), ends: Vec::new(), places: vec![EMPTY; 64] };
         symbols.intern("");
         symbols
     }
@@ -28,11 +24,7 @@ impl Symbols {
     /// The text of a symbol.
     pub(super) fn text(&self, symbol: u32) -> &str {
         let at = symbol as usize;
-        let start = if at == 0 {
-            0
-        } else {
-            self.ends.get(at - 1).copied().unwrap_or(0) as usize
-        };
+        let start = if at == 0 { 0 } else { self.ends.get(at - 1).copied().unwrap_or(0) as usize };
         let end = self.ends.get(at).copied().unwrap_or(0) as usize;
         self.texts.get(start..end).unwrap_or("")
     }

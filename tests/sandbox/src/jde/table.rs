@@ -32,14 +32,7 @@ impl Table {
     /// An empty table.
     pub fn new(schema: Schema) -> Self {
         let columns = schema.columns().iter().map(|column| Column::new(column.kind)).collect();
-        Self {
-            schema,
-            columns,
-            symbols: Symbols::new(),
-            order: Vec::new(),
-            slots: 0,
-            collation: Collation::default(),
-        }
+        Self { schema, columns, symbols: Symbols::new(), order: Vec::new(), slots: 0, collation: Collation::default() }
     }
 
     /// The table's schema.
@@ -87,10 +80,7 @@ impl Table {
     /// Changes the named columns of a row; false when there is no such row. Does not touch the update stamp.
     pub fn update(&mut self, key: &[Value], cells: &[(&str, Value)]) -> Result<bool, TableError> {
         let positions = self.positions(cells)?;
-        let in_key = positions
-            .iter()
-            .zip(cells)
-            .find(|(at, _)| self.schema.key().contains(at));
+        let in_key = positions.iter().zip(cells).find(|(at, _)| self.schema.key().contains(at));
         if let Some((at, (_, value))) = in_key {
             return Err(self.bad_key(*at, &display(value)));
         }
@@ -147,16 +137,10 @@ impl Table {
             }
         }
         self.sort();
-        let twice = self
-            .order
-            .windows(2)
-            .find(|pair| self.compare_slots(pair[0], pair[1]).is_eq());
+        let twice = self.order.windows(2).find(|pair| self.compare_slots(pair[0], pair[1]).is_eq());
         let Some(twice) = twice else { return Ok(()) };
         let key = Row::new(self, twice[0]).key().join("|");
-        Err(TableError::DuplicateKey {
-            table: self.schema.name().into(),
-            key,
-        })
+        Err(TableError::DuplicateKey { table: self.schema.name().into(), key })
     }
 
     /// Sorts and compares texts another way from now on.
@@ -181,9 +165,7 @@ impl Table {
     }
 
     pub(super) fn is_alive(&self, slot: Slot) -> bool {
-        self.order
-            .binary_search_by(|other| self.compare_slots(*other, slot))
-            .is_ok_and(|at| self.order[at] == slot)
+        self.order.binary_search_by(|other| self.compare_slots(*other, slot)).is_ok_and(|at| self.order[at] == slot)
     }
 
     /// The symbol of a text cell.
@@ -205,9 +187,7 @@ impl Table {
     pub(super) fn compare(&self, slot: Slot, column: usize, operand: &Operand) -> Ordering {
         match operand {
             Operand::Int(value) => self.int(slot, column).cmp(value),
-            Operand::Text(text) => self
-                .collation
-                .compare(self.symbols.text(self.symbol(slot, column)), text),
+            Operand::Text(text) => self.collation.compare(self.symbols.text(self.symbol(slot, column)), text),
         }
     }
 
@@ -300,10 +280,7 @@ impl Table {
             Ok(found) if replace => (self.order[found], false),
             Ok(_) => {
                 let key = key.iter().map(display).collect::<Vec<_>>().join("|");
-                return Err(TableError::DuplicateKey {
-                    table: self.schema.name().into(),
-                    key,
-                });
+                return Err(TableError::DuplicateKey { table: self.schema.name().into(), key });
             }
             Err(gap) => {
                 let slot = self.slots;
@@ -337,11 +314,7 @@ impl Table {
         let last = self.columns[column].last();
         let known = self.symbols.text(last);
         let same = known == text || (right && known.trim_start_matches(' ') == text);
-        let symbol = if same {
-            last
-        } else {
-            self.symbols.intern(&text_form(text, width, right))
-        };
+        let symbol = if same { last } else { self.symbols.intern(&text_form(text, width, right)) };
         self.columns[column].store(slot, Stored::Text(symbol));
     }
 
@@ -384,29 +357,14 @@ mod tests {
     #[test]
     fn rows_are_listed_by_key_and_found_changed_and_deleted_by_it() {
         let mut table = ledger();
-        let keys: Vec<_> = table
-            .rows()
-            .map(|row| format!("{}-{}", row.text("DOC"), row.text("SFX")))
-            .collect();
+        let keys: Vec<_> = table.rows().map(|row| format!("{}-{}", row.text("DOC"), row.text("SFX"))).collect();
         assert_eq!(keys, ["70001-001", "70001-002", "70002-001"]);
-        assert!(
-            table
-                .update(&key(70_001, "002"), &[("AG", "12.50".into()), ("MCU", "30".into())])
-                .unwrap()
-        );
+        assert!(table.update(&key(70_001, "002"), &[("AG", "12.50".into()), ("MCU", "30".into())]).unwrap());
         let row = table.get(&key(70_001, "002")).unwrap().unwrap();
-        assert_eq!(
-            (row.number("AG").units, row.text("MCU").as_str()),
-            (1250, "          30")
-        );
+        assert_eq!((row.number("AG").units, row.text("MCU").as_str()), (1250, "          30"));
         assert!(
             !table
-                .upsert(&[
-                    ("DOC", 70_001.into()),
-                    ("DCT", "PV".into()),
-                    ("KCO", "00001".into()),
-                    ("SFX", "002".into())
-                ])
+                .upsert(&[("DOC", 70_001.into()), ("DCT", "PV".into()), ("KCO", "00001".into()), ("SFX", "002".into())])
                 .unwrap()
         );
         assert_eq!(table.len(), 3);
@@ -418,42 +376,21 @@ mod tests {
     #[test]
     fn the_key_is_unique_fits_its_columns_and_never_changes() {
         let mut table = ledger();
-        let again = [
-            ("DOC", 70_002.into()),
-            ("DCT", "PV".into()),
-            ("KCO", "00001".into()),
-            ("SFX", "001".into()),
-        ];
+        let again = [("DOC", 70_002.into()), ("DCT", "PV".into()), ("KCO", "00001".into()), ("SFX", "001".into())];
         assert!(matches!(table.insert(&again), Err(TableError::DuplicateKey { .. })));
-        assert!(matches!(
-            table.insert(&[("DOC", "twelve".into())]),
-            Err(TableError::BadKey { .. })
-        ));
-        assert!(matches!(
-            table.update(&key(70_002, "001"), &[("SFX", "009".into())]),
-            Err(TableError::BadKey { .. })
-        ));
-        assert!(matches!(
-            table.insert(&[("NOPE", 1.into())]),
-            Err(TableError::UnknownColumn { .. })
-        ));
+        assert!(matches!(table.insert(&[("DOC", "twelve".into())]), Err(TableError::BadKey { .. })));
+        assert!(matches!(table.update(&key(70_002, "001"), &[("SFX", "009".into())]), Err(TableError::BadKey { .. })));
+        assert!(matches!(table.insert(&[("NOPE", 1.into())]), Err(TableError::UnknownColumn { .. })));
         assert!(matches!(table.get(&[1.into()]), Err(TableError::KeyLength { .. })));
     }
 
     #[test]
     fn what_does_not_fit_a_column_is_kept_as_it_came_until_it_is_mended() {
         let mut table = ledger();
-        let cells = [
-            ("AG", "12.345".into()),
-            ("DGJ", "31/02/2026".into()),
-            ("UPMT", "996100".into()),
-        ];
+        let cells = [("AG", "12.345".into()), ("DGJ", "31/02/2026".into()), ("UPMT", "996100".into())];
         table.update(&key(70_002, "001"), &cells).unwrap();
         let row = table.get(&key(70_002, "001")).unwrap().unwrap();
-        assert_eq!(
-            [row.text("AG"), row.text("DGJ"), row.text("UPMT")],
-            ["12.345", "31/02/2026", "996100"]
-        );
+        assert_eq!([row.text("AG"), row.text("DGJ"), row.text("UPMT")], ["12.345", "31/02/2026", "996100"]);
         table.update(&key(70_002, "001"), &[("AG", "12.35".into())]).unwrap();
         assert_eq!(table.get(&key(70_002, "001")).unwrap().unwrap().text("AG"), "12.35");
     }

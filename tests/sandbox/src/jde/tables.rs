@@ -44,10 +44,7 @@ impl Tables {
     }
 
     fn put(&mut self, table: Table, name: String) -> &mut Table {
-        let entry = self
-            .tables
-            .entry(name)
-            .or_insert_with(|| Table::new(table.schema().clone()));
+        let entry = self.tables.entry(name).or_insert_with(|| Table::new(table.schema().clone()));
         *entry = table;
         entry
     }
@@ -69,9 +66,7 @@ impl Tables {
 
     /// A table that has to be there.
     pub fn existing(&mut self, name: &str) -> Result<&mut Table, TableError> {
-        self.tables
-            .get_mut(name)
-            .ok_or_else(|| TableError::UnknownTable(name.into()))
+        self.tables.get_mut(name).ok_or_else(|| TableError::UnknownTable(name.into()))
     }
 
     /// All tables by name.
@@ -85,8 +80,6 @@ impl Tables {
     }
 
     pub(super) fn set_collation(&mut self, collation: Collation) {
-        self.tables
-            .values_mut()
-            .for_each(|table| table.set_collation(collation));
+        self.tables.values_mut().for_each(|table| table.set_collation(collation));
     }
 }

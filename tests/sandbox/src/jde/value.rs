@@ -41,10 +41,7 @@ impl Decimal {
             units = units.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
         }
         let scale = u8::try_from(fraction.len()).ok().filter(|scale| *scale <= 18)?;
-        Some(Self {
-            units: if negative { -units } else { units },
-            scale,
-        })
+        Some(Self { units: if negative { -units } else { units }, scale })
     }
 
     /// The same value in `scale` decimals, or nothing when digits would be lost.
@@ -109,10 +106,7 @@ pub fn julian(day: NaiveDate) -> i32 {
 /// The day of a `CYYDDD`; nothing for 0 (no date), a day that is not in the calendar, or more digits than six.
 pub fn from_julian(value: i32) -> Option<NaiveDate> {
     let ordinal = u32::try_from(value.checked_rem(1000)?).ok()?;
-    (1..1_000_000)
-        .contains(&value)
-        .then(|| NaiveDate::from_yo_opt(1900 + value / 1000, ordinal))
-        .flatten()
+    (1..1_000_000).contains(&value).then(|| NaiveDate::from_yo_opt(1900 + value / 1000, ordinal)).flatten()
 }
 
 /// `HHMMSS` as a number, the form of UPMT and TDAY: 09:15:02 is 91502.
@@ -165,11 +159,7 @@ pub fn parse_day(pattern: &str, text: &str) -> Option<NaiveDate> {
 }
 
 fn number(digits: &str) -> Option<u32> {
-    digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| digits.parse().ok())
-        .flatten()
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 /// Appends `YYYYMMDD`; false when the value is no date and nothing was written.
@@ -204,12 +194,7 @@ mod tests {
 
     #[test]
     fn decimals_are_read_written_and_compared_exactly() {
-        for (text, units, scale) in [
-            ("1250.75", 125_075, 2),
-            ("-0.05", -5, 2),
-            ("7", 7, 0),
-            ("1.000", 1000, 3),
-        ] {
+        for (text, units, scale) in [("1250.75", 125_075, 2), ("-0.05", -5, 2), ("7", 7, 0), ("1.000", 1000, 3)] {
             assert_eq!(Decimal::parse(text), Some(Decimal::new(units, scale)), "{text}");
         }
         for text in ["", "-", ".", "1e3", "1,5", "12a", "99999999999999999999"] {

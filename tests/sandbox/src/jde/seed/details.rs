@@ -27,32 +27,13 @@ fn distributions(
     random: &mut Random,
 ) -> Result<(), TableError> {
     let table = tables.existing("F0911")?;
-    let [
-        kco,
-        dct,
-        doc,
-        dgj,
-        jeln,
-        lt,
-        post,
-        icut,
-        co,
-        ani,
-        aid,
-        mcu,
-        obj,
-        sub,
-        crcd,
-        exa,
-        exr,
-        vinv,
-    ] = table.schema().positions_of([
-        "KCO", "DCT", "DOC", "DGJ", "JELN", "LT", "POST", "ICUT", "CO", "ANI", "AID", "MCU", "OBJ", "SUB", "CRCD",
-        "EXA", "EXR", "VINV",
-    ])?;
-    let [icu, crr, aa, acr, an8, ivd, bcrc, user, upmj, upmt] = table
-        .schema()
-        .positions_of(["ICU", "CRR", "AA", "ACR", "AN8", "IVD", "BCRC", "USER", "UPMJ", "UPMT"])?;
+    let [kco, dct, doc, dgj, jeln, lt, post, icut, co, ani, aid, mcu, obj, sub, crcd, exa, exr, vinv] =
+        table.schema().positions_of([
+            "KCO", "DCT", "DOC", "DGJ", "JELN", "LT", "POST", "ICUT", "CO", "ANI", "AID", "MCU", "OBJ", "SUB", "CRCD",
+            "EXA", "EXR", "VINV",
+        ])?;
+    let [icu, crr, aa, acr, an8, ivd, bcrc, user, upmj, upmt] =
+        table.schema().positions_of(["ICU", "CRR", "AA", "ACR", "AN8", "IVD", "BCRC", "USER", "UPMJ", "UPMT"])?;
     let mut rows = table.bulk();
     for voucher in vouchers {
         let item = &voucher.first;
@@ -62,9 +43,7 @@ fn distributions(
             let amount = if line == lines { left } else { left / 3 };
             left -= amount;
             let account = random.pick(&masters.accounts);
-            let unit = account
-                .and_then(|account| masters.units.get(account.1))
-                .map_or("", |unit| unit.1.as_str());
+            let unit = account.and_then(|account| masters.units.get(account.1)).map_or("", |unit| unit.1.as_str());
             let ledgers: &[&str] = if item.foreign.is_some() { &["AA", "CA"] } else { &["AA"] };
             for ledger in ledgers {
                 rows.row();
@@ -85,10 +64,7 @@ fn distributions(
                     rows.text(sub, subsidiary);
                 }
                 rows.text(mcu, unit);
-                rows.text(
-                    crcd,
-                    item.foreign.map_or(item.company.currency, |(currency, ..)| currency),
-                );
+                rows.text(crcd, item.foreign.map_or(item.company.currency, |(currency, ..)| currency));
                 rows.text(exa, "Voucher distribution");
                 rows.text(exr, item.remark);
                 rows.text(vinv, &item.invoice_number);
@@ -98,11 +74,7 @@ fn distributions(
                 }
                 rows.int(
                     aa,
-                    if *ledger == "CA" {
-                        item.foreign.map_or(0, |(.., gross, _)| gross / lines)
-                    } else {
-                        amount
-                    },
+                    if *ledger == "CA" { item.foreign.map_or(0, |(.., gross, _)| gross / lines) } else { amount },
                 );
                 rows.int(an8, item.supplier);
                 rows.int(ivd, item.invoice_day);
@@ -119,9 +91,7 @@ fn distributions(
 fn balances(tables: &mut Tables, options: &SeedOptions, masters: &Masters) -> Result<(), TableError> {
     use chrono::Datelike;
     let table = tables.existing("F0902")?;
-    let [aid, ctry, fy, lt, upmj, upmt] = table
-        .schema()
-        .positions_of(["AID", "CTRY", "FY", "LT", "UPMJ", "UPMT"])?;
+    let [aid, ctry, fy, lt, upmj, upmt] = table.schema().positions_of(["AID", "CTRY", "FY", "LT", "UPMJ", "UPMT"])?;
     let mut rows = table.bulk();
     for (id, ..) in &masters.accounts {
         for back in 0..2 {
@@ -140,31 +110,16 @@ fn balances(tables: &mut Tables, options: &SeedOptions, masters: &Masters) -> Re
 
 /// One payment for each voucher that is paid and not void.
 fn paid(vouchers: &[Voucher]) -> impl Iterator<Item = (i64, &Voucher)> {
-    let paid = vouchers
-        .iter()
-        .filter(|voucher| voucher.first.status == "P" && !voucher.first.void);
+    let paid = vouchers.iter().filter(|voucher| voucher.first.status == "P" && !voucher.first.void);
     (50_001..).zip(paid)
 }
 
 fn payments(tables: &mut Tables, vouchers: &[Voucher]) -> Result<(), TableError> {
     let table = tables.existing("F0413")?;
-    let [
-        pyid,
-        dctm,
-        docm,
-        pye,
-        glba,
-        dmtj,
-        icu,
-        paap,
-        crcd,
-        vldt,
-        pyin,
-        upmj,
-        upmt,
-    ] = table.schema().positions_of([
-        "PYID", "DCTM", "DOCM", "PYE", "GLBA", "DMTJ", "ICU", "PAAP", "CRCD", "VLDT", "PYIN", "UPMJ", "UPMT",
-    ])?;
+    let [pyid, dctm, docm, pye, glba, dmtj, icu, paap, crcd, vldt, pyin, upmj, upmt] =
+        table.schema().positions_of([
+            "PYID", "DCTM", "DOCM", "PYE", "GLBA", "DMTJ", "ICU", "PAAP", "CRCD", "VLDT", "PYIN", "UPMJ", "UPMT",
+        ])?;
     let mut rows = table.bulk();
     for (id, voucher) in paid(vouchers) {
         let item = &voucher.first;
@@ -207,10 +162,7 @@ fn paid_items(tables: &mut Tables, vouchers: &[Voucher]) -> Result<(), TableErro
         rows.int(an8, item.supplier);
         rows.text(co, item.company.code);
         rows.text(mcu, &item.unit);
-        rows.text(
-            po,
-            &item.order.map_or_else(String::new, |(number, _)| number.to_string()),
-        );
+        rows.text(po, &item.order.map_or_else(String::new, |(number, _)| number.to_string()));
         rows.int(upmj, item.updated);
         rows.int(upmt, item.updated_time);
     }

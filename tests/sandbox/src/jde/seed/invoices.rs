@@ -83,10 +83,7 @@ pub(super) fn fill(
             made += 1;
         }
         if options.details {
-            vouchers.push(Voucher {
-                first: PayItem { item: 1, ..item },
-                gross,
-            });
+            vouchers.push(Voucher { first: PayItem { item: 1, ..item }, gross });
         }
     }
     rows.finish()?;
@@ -101,17 +98,9 @@ pub(in crate::jde) fn draw(
     document: i64,
     random: &mut Random,
 ) -> PayItem {
-    let order = if random.chance(550) {
-        orders.get(random.below(orders.len()))
-    } else {
-        None
-    };
+    let order = if random.chance(550) { orders.get(random.below(orders.len())) } else { None };
     let (mut company, unit) = masters.place(random);
-    let mut supplier = masters
-        .suppliers
-        .get(random.skewed(masters.suppliers.len()))
-        .copied()
-        .unwrap_or(0);
+    let mut supplier = masters.suppliers.get(random.skewed(masters.suppliers.len())).copied().unwrap_or(0);
     if let Some(order) = order {
         company = order.company;
         supplier = order.supplier;
@@ -123,11 +112,8 @@ pub(in crate::jde) fn draw(
     };
     let touched = age(random);
     // A handful has lain around since the nineties.
-    let invoiced = if random.chance(3) {
-        touched + random.between(9500, 12_000)
-    } else {
-        touched + random.between(3, 60)
-    };
+    let invoiced =
+        if random.chance(3) { touched + random.between(9500, 12_000) } else { touched + random.between(3, 60) };
     let invoice_day = days_back(today, invoiced);
     let settled = touched > 45;
     let mut draw = random.below(100);
@@ -150,11 +136,7 @@ pub(in crate::jde) fn draw(
         company,
         item: 1,
         supplier,
-        payee: if supplier % 50 == 1 {
-            masters.suppliers.first().copied().unwrap_or(supplier)
-        } else {
-            supplier
-        },
+        payee: if supplier % 50 == 1 { masters.suppliers.first().copied().unwrap_or(supplier) } else { supplier },
         unit: unit.into(),
         gross: 0,
         open: 0,
@@ -256,11 +238,7 @@ impl Invoices {
             item.foreign.map_or(item.company.currency, |(currency, ..)| currency),
             ["", "TRAD", "UC"][(item.supplier % 3) as usize],
             "00010028",
-            if item.posted {
-                "P"
-            } else {
-                ["", "D"][(item.document % 2) as usize]
-            },
+            if item.posted { "P" } else { ["", "D"][(item.document % 2) as usize] },
             &item.unit,
             if item.document % 4 == 0 { "4110" } else { "" },
             ["N30", "N60", "", "N14", "2/1"][(item.supplier % 5) as usize],
@@ -287,9 +265,8 @@ impl Invoices {
     fn write_ints(&self, rows: &mut Bulk<'_>, item: &PayItem) {
         let taxed = item.supplier % 5 == 0;
         let taxable = if taxed { item.gross * 5 / 6 } else { 0 };
-        let (rate, foreign_gross, foreign_open) = item
-            .foreign
-            .map_or((0, 0, 0), |(_, rate, gross, open)| (rate, gross, open));
+        let (rate, foreign_gross, foreign_open) =
+            item.foreign.map_or((0, 0, 0), |(_, rate, gross, open)| (rate, gross, open));
         let ledger = from_julian(item.ledger_day as i32);
         let values: [i64; 25] = [
             item.supplier,

@@ -12,20 +12,13 @@ pub(super) fn fill(tables: &mut Tables, options: &SeedOptions, random: &Random) 
     let accounts = accounts(tables, options, &units, &mut random.fork("accounts"))?;
     let (suppliers, buyers) = addresses(tables, options, &units, &mut random.fork("addresses"))?;
     let items = items(tables, options, &mut random.fork("items"))?;
-    Ok(Masters {
-        suppliers,
-        buyers,
-        units,
-        accounts,
-        items,
-    })
+    Ok(Masters { suppliers, buyers, units, accounts, items })
 }
 
 fn companies(tables: &mut Tables, options: &SeedOptions) -> Result<(), TableError> {
     let table = tables.existing("F0010")?;
-    let [co, name, crcd, user, upmj, upmt] = table
-        .schema()
-        .positions_of(["CO", "NAME", "CRCD", "USER", "UPMJ", "UPMT"])?;
+    let [co, name, crcd, user, upmj, upmt] =
+        table.schema().positions_of(["CO", "NAME", "CRCD", "USER", "UPMJ", "UPMT"])?;
     let mut rows = table.bulk();
     let defaults = ("00000", "Default Company", "USD");
     for (code, title, currency) in
@@ -45,32 +38,14 @@ fn companies(tables: &mut Tables, options: &SeedOptions) -> Result<(), TableErro
 /// About sixty: short numbers, long numbers and letters, as they grow over the years.
 fn units(tables: &mut Tables, options: &SeedOptions, random: &mut Random) -> Result<Vec<(usize, String)>, TableError> {
     let table = tables.existing("F0006")?;
-    let [
-        mcu,
-        styl,
-        dc,
-        ldm,
-        co,
-        dl01,
-        dl02,
-        rp01,
-        rp02,
-        pecc,
-        user,
-        pid,
-        upmj,
-        upmt,
-    ] = table.schema().positions_of([
-        "MCU", "STYL", "DC", "LDM", "CO", "DL01", "DL02", "RP01", "RP02", "PECC", "USER", "PID", "UPMJ", "UPMT",
-    ])?;
+    let [mcu, styl, dc, ldm, co, dl01, dl02, rp01, rp02, pecc, user, pid, upmj, upmt] =
+        table.schema().positions_of([
+            "MCU", "STYL", "DC", "LDM", "CO", "DL01", "DL02", "RP01", "RP02", "PECC", "USER", "PID", "UPMJ", "UPMT",
+        ])?;
     let mut rows = table.bulk();
     let mut units = Vec::new();
     for number in 0..60_usize {
-        let company = if number < 24 {
-            number % 2
-        } else {
-            number % COMPANIES.len()
-        };
+        let company = if number < 24 { number % 2 } else { number % COMPANIES.len() };
         let code = match number {
             0 => "1".to_owned(),
             1..=9 => format!("{}", number * 10),
@@ -79,21 +54,10 @@ fn units(tables: &mut Tables, options: &SeedOptions, random: &mut Random) -> Res
             _ => format!("EU-{number}X"),
         };
         let department = DEPARTMENTS.get(number % DEPARTMENTS.len()).copied().unwrap_or("");
-        let title = if number < DEPARTMENTS.len() {
-            department.into()
-        } else {
-            format!("{department} {number}")
-        };
+        let title = if number < DEPARTMENTS.len() { department.into() } else { format!("{department} {number}") };
         rows.row();
         rows.text(mcu, &code);
-        rows.text(
-            styl,
-            if number == 0 {
-                "BS"
-            } else {
-                ["IS", "IS", "BP", "JB"][number % 4]
-            },
-        );
+        rows.text(styl, if number == 0 { "BS" } else { ["IS", "IS", "BP", "JB"][number % 4] });
         rows.text(dc, &title.to_uppercase().replace(' ', ""));
         rows.text(ldm, "9");
         rows.text(co, COMPANIES[company].code);
@@ -132,11 +96,7 @@ fn accounts(
             if index >= 8 && random.chance(300) {
                 continue;
             }
-            let subsidiary = if *object == "1110" {
-                ["BEAR", "FIB", ""][at % 3]
-            } else {
-                ""
-            };
+            let subsidiary = if *object == "1110" { ["BEAR", "FIB", ""][at % 3] } else { "" };
             let id = format!("{:08}", 10_000 + accounts.len() * 7);
             rows.row();
             rows.text(aid, &id);
@@ -144,32 +104,11 @@ fn accounts(
             rows.text(mcu, unit);
             rows.text(obj, object);
             rows.text(sub, subsidiary);
-            rows.text(
-                ans,
-                &if at % 5 == 0 {
-                    format!("{unit}-{object}")
-                } else {
-                    String::new()
-                },
-            );
+            rows.text(ans, &if at % 5 == 0 { format!("{unit}-{object}") } else { String::new() });
             rows.text(dl01, title);
             rows.text(lda, ["6", "7", "8", "9"][index % 4]);
-            rows.text(
-                pec,
-                if random.chance(970) {
-                    ""
-                } else {
-                    ["I", "N", "B"][at % 3]
-                },
-            );
-            rows.text(
-                crcd,
-                if *object == "1110" {
-                    COMPANIES[*company].currency
-                } else {
-                    ""
-                },
-            );
+            rows.text(pec, if random.chance(970) { "" } else { ["I", "N", "B"][at % 3] });
+            rows.text(crcd, if *object == "1110" { COMPANIES[*company].currency } else { "" });
             rows.text(user, "ADMIN");
             rows.text(pid, "EP0901");
             rows.int(upmj, days_back(options.today, age(random)));
@@ -196,68 +135,30 @@ fn addresses(
         (0..options.suppliers + others)
             .map(|index| {
                 number += random.between(1, 9);
-                (
-                    index,
-                    number,
-                    days_back(options.today, age(random)),
-                    working_time(random),
-                )
+                (index, number, days_back(options.today, age(random)), working_time(random))
             })
             .collect()
     };
     let table = tables.existing("F0101")?;
-    let [
-        an8,
-        alky,
-        tax,
-        alph,
-        dc,
-        mcu,
-        at1,
-        taxc,
-        atp,
-        ac01,
-        rmk,
-        user,
-        pid,
-        upmj,
-        upmt,
-    ] = table.schema().positions_of([
-        "AN8", "ALKY", "TAX", "ALPH", "DC", "MCU", "AT1", "TAXC", "ATP", "AC01", "RMK", "USER", "PID", "UPMJ", "UPMT",
-    ])?;
+    let [an8, alky, tax, alph, dc, mcu, at1, taxc, atp, ac01, rmk, user, pid, upmj, upmt] =
+        table.schema().positions_of([
+            "AN8", "ALKY", "TAX", "ALPH", "DC", "MCU", "AT1", "TAXC", "ATP", "AC01", "RMK", "USER", "PID", "UPMJ",
+            "UPMT",
+        ])?;
     let mut rows = table.bulk();
     for (index, number, day, time) in &stamps {
         let is_supplier = *index < options.suppliers;
         let employee = !is_supplier && index % 2 == 0;
-        let name = if employee {
-            person(random)
-        } else {
-            supplier(random, *index)
-        };
+        let name = if employee { person(random) } else { supplier(random, *index) };
         rows.row();
         rows.int(an8, *number);
-        rows.text(
-            alky,
-            &if index % 3 == 0 {
-                format!("V-{number:06}")
-            } else {
-                String::new()
-            },
-        );
+        rows.text(alky, &if index % 3 == 0 { format!("V-{number:06}") } else { String::new() });
         rows.text(
             tax,
-            &if index % 4 == 1 {
-                format!("{:02}-{:07}", index % 90 + 10, number * 37)
-            } else {
-                String::new()
-            },
+            &if index % 4 == 1 { format!("{:02}-{:07}", index % 90 + 10, number * 37) } else { String::new() },
         );
         rows.text(alph, &name);
-        let compressed: String = name
-            .chars()
-            .filter(|letter| letter.is_alphanumeric())
-            .take(40)
-            .collect();
+        let compressed: String = name.chars().filter(|letter| letter.is_alphanumeric()).take(40).collect();
         rows.text(dc, &compressed.to_uppercase().chars().take(40).collect::<String>());
         rows.text(mcu, units.first().map_or("", |unit| unit.1.as_str()));
         rows.text(
@@ -273,14 +174,7 @@ fn addresses(
         rows.text(taxc, if index % 11 == 0 { "P" } else { "C" });
         rows.text(atp, if is_supplier { "Y" } else { "N" });
         rows.text(ac01, ["", "", "LOC", "INT"][index % 4]);
-        rows.text(
-            rmk,
-            if index % 50 == 0 {
-                "Do not use - see new number"
-            } else {
-                ""
-            },
-        );
+        rows.text(rmk, if index % 50 == 0 { "Do not use - see new number" } else { "" });
         rows.text(user, ["APCLERK1", "APCLERK2", "ADMIN"][index % 3]);
         rows.text(pid, "EP01012");
         rows.int(upmj, *day);
@@ -293,21 +187,7 @@ fn addresses(
     }
     rows.finish()?;
     let table = tables.existing("F0401")?;
-    let [
-        an8,
-        apc,
-        trap,
-        hdpy,
-        pyin,
-        crrp,
-        crca,
-        txa2,
-        hold,
-        user,
-        pid,
-        upmj,
-        upmt,
-    ] = table.schema().positions_of([
+    let [an8, apc, trap, hdpy, pyin, crrp, crca, txa2, hold, user, pid, upmj, upmt] = table.schema().positions_of([
         "AN8", "APC", "TRAP", "HDPY", "PYIN", "CRRP", "CRCA", "TXA2", "HOLD", "USER", "PID", "UPMJ", "UPMT",
     ])?;
     let mut rows = table.bulk();
@@ -335,23 +215,10 @@ type Items = Vec<(i64, String, &'static str)>;
 
 fn items(tables: &mut Tables, options: &SeedOptions, random: &mut Random) -> Result<Items, TableError> {
     let table = tables.existing("F4101")?;
-    let [
-        itm,
-        litm,
-        aitm,
-        dsc1,
-        dsc2,
-        srtx,
-        uom1,
-        glpt,
-        stkt,
-        lnty,
-        user,
-        upmj,
-        tday,
-    ] = table.schema().positions_of([
-        "ITM", "LITM", "AITM", "DSC1", "DSC2", "SRTX", "UOM1", "GLPT", "STKT", "LNTY", "USER", "UPMJ", "TDAY",
-    ])?;
+    let [itm, litm, aitm, dsc1, dsc2, srtx, uom1, glpt, stkt, lnty, user, upmj, tday] =
+        table.schema().positions_of([
+            "ITM", "LITM", "AITM", "DSC1", "DSC2", "SRTX", "UOM1", "GLPT", "STKT", "LNTY", "USER", "UPMJ", "TDAY",
+        ])?;
     let mut rows = table.bulk();
     let mut items = Items::new();
     for index in 0..300_usize {

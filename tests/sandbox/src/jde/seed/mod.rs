@@ -38,14 +38,7 @@ pub struct SeedOptions {
 impl SeedOptions {
     /// 20,000 invoices, 4,000 orders and 1,200 suppliers as of `today`.
     pub fn new(today: NaiveDate) -> Self {
-        Self {
-            seed: 1,
-            invoices: 20_000,
-            purchase_orders: 4_000,
-            suppliers: 1_200,
-            details: true,
-            today,
-        }
+        Self { seed: 1, invoices: 20_000, purchase_orders: 4_000, suppliers: 1_200, details: true, today }
     }
 }
 
@@ -79,36 +72,12 @@ pub(super) struct Company {
 
 /// 00000 holds the defaults and never has transactions; the one in yen has no decimals.
 pub(super) const COMPANIES: &[Company] = &[
-    Company {
-        code: "00001",
-        name: "Northwind Manufacturing Co.",
-        currency: "USD",
-    },
-    Company {
-        code: "00010",
-        name: "Northwind Distribution",
-        currency: "USD",
-    },
-    Company {
-        code: "00020",
-        name: "Northwind Europe GmbH",
-        currency: "EUR",
-    },
-    Company {
-        code: "00030",
-        name: "Northwind UK Ltd",
-        currency: "GBP",
-    },
-    Company {
-        code: "00040",
-        name: "Northwind Japan K.K.",
-        currency: "JPY",
-    },
-    Company {
-        code: "00070",
-        name: "Northwind Canada Inc.",
-        currency: "CAD",
-    },
+    Company { code: "00001", name: "Northwind Manufacturing Co.", currency: "USD" },
+    Company { code: "00010", name: "Northwind Distribution", currency: "USD" },
+    Company { code: "00020", name: "Northwind Europe GmbH", currency: "EUR" },
+    Company { code: "00030", name: "Northwind UK Ltd", currency: "GBP" },
+    Company { code: "00040", name: "Northwind Japan K.K.", currency: "JPY" },
+    Company { code: "00070", name: "Northwind Canada Inc.", currency: "CAD" },
 ];
 
 /// What the other tables refer to.
@@ -127,10 +96,7 @@ impl Masters {
     /// A company, with the first taking most of the business, and one of its business units.
     pub(super) fn place(&self, random: &mut Random) -> (&'static Company, &str) {
         let index = random.skewed(self.units.len());
-        let (company, unit) = self
-            .units
-            .get(index)
-            .map_or((0, ""), |(company, unit)| (*company, unit.as_str()));
+        let (company, unit) = self.units.get(index).map_or((0, ""), |(company, unit)| (*company, unit.as_str()));
         (COMPANIES.get(company).unwrap_or(&COMPANIES[0]), unit)
     }
 }
@@ -151,11 +117,7 @@ pub(super) fn days_back(today: NaiveDate, back: i64) -> i64 {
 
 /// How many days ago a row was last touched: now and then within the last ten days, otherwise within three years.
 pub(super) fn age(random: &mut Random) -> i64 {
-    if random.chance(4) {
-        random.between(0, 9)
-    } else {
-        random.between(10, 1095)
-    }
+    if random.chance(4) { random.between(0, 9) } else { random.between(10, 1095) }
 }
 
 /// A time within a working day, `HHMMSS`.
@@ -175,19 +137,10 @@ pub(super) fn foreign(random: &mut Random, base: &str) -> (&'static str, i64, bo
         ("SEK", 957_340, true),
         ("JPY", 66_213, false),
     ];
-    let base_rate = RATES
-        .iter()
-        .find(|(code, ..)| *code == base)
-        .map_or(10_000_000, |(_, rate, _)| *rate);
+    let base_rate = RATES.iter().find(|(code, ..)| *code == base).map_or(10_000_000, |(_, rate, _)| *rate);
     let others: Vec<_> = RATES.iter().filter(|(code, ..)| *code != base).collect();
-    random
-        .pick(&others)
-        .map_or(("USD", 10_000_000, true), |(code, rate, cents)| {
-            let drift = random.between(-40, 40);
-            (
-                code,
-                (rate + rate * drift / 1000).saturating_mul(10_000_000) / base_rate,
-                *cents,
-            )
-        })
+    random.pick(&others).map_or(("USD", 10_000_000, true), |(code, rate, cents)| {
+        let drift = random.between(-40, 40);
+        (code, (rate + rate * drift / 1000).saturating_mul(10_000_000) / base_rate, *cents)
+    })
 }

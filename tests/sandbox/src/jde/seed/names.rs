@@ -103,9 +103,8 @@ const TRADES: &[&str] = &[
     "Foods",
 ];
 
-const FORMS: &[&str] = &[
-    "Inc", "Ltd", "GmbH", "S.A.", "LLC", "& Co.", "B.V.", "S.p.A.", "AB", "Pty Ltd", "& Sons", "plc",
-];
+const FORMS: &[&str] =
+    &["Inc", "Ltd", "GmbH", "S.A.", "LLC", "& Co.", "B.V.", "S.p.A.", "AB", "Pty Ltd", "& Sons", "plc"];
 
 /// Whole names in other scripts, short enough to take a number behind them.
 const OTHER_SCRIPTS: &[&str] = &[
@@ -133,41 +132,23 @@ const OTHER_SCRIPTS: &[&str] = &[
 pub(super) fn supplier(random: &mut Random, index: usize) -> String {
     let word = |random: &mut Random, words: &[&str]| random.pick(words).copied().unwrap_or("").to_owned();
     if index % 16 == 7 {
-        let name = OTHER_SCRIPTS
-            .get(index / 16 % OTHER_SCRIPTS.len())
-            .copied()
-            .unwrap_or("");
-        return if index < 16 * OTHER_SCRIPTS.len() {
-            name.into()
-        } else {
-            format!("{name} {}", index / 16)
-        };
+        let name = OTHER_SCRIPTS.get(index / 16 % OTHER_SCRIPTS.len()).copied().unwrap_or("");
+        return if index < 16 * OTHER_SCRIPTS.len() { name.into() } else { format!("{name} {}", index / 16) };
     }
-    let family = if index % 8 == 3 {
-        word(random, ACCENTED)
-    } else {
-        word(random, FAMILIES)
-    };
+    let family = if index % 8 == 3 { word(random, ACCENTED) } else { word(random, FAMILIES) };
     let (trade, form) = (word(random, TRADES), word(random, FORMS));
     match index % 5 {
         0 => format!("{family} {form}"),
-        1 => format!("{family} & {} {trade}", word(random, FAMILIES))
-            .chars()
-            .take(40)
-            .collect(),
-        2 => format!("{} {trade} {form}", family.to_uppercase())
-            .chars()
-            .take(40)
-            .collect(),
+        1 => format!("{family} & {} {trade}", word(random, FAMILIES)).chars().take(40).collect(),
+        2 => format!("{} {trade} {form}", family.to_uppercase()).chars().take(40).collect(),
         _ => format!("{family} {trade} {form}").chars().take(40).collect(),
     }
 }
 
 /// A person's name, family name first as an address book has it.
 pub(super) fn person(random: &mut Random) -> String {
-    const GIVEN: &[&str] = &[
-        "Ada", "Björn", "Chloé", "Daniel", "Elif", "Fatima", "Grace", "Hugo", "Ivana", "José", "Kofi",
-    ];
+    const GIVEN: &[&str] =
+        &["Ada", "Björn", "Chloé", "Daniel", "Elif", "Fatima", "Grace", "Hugo", "Ivana", "José", "Kofi"];
     let family = random.pick(FAMILIES).copied().unwrap_or("");
     format!("{family}, {}", random.pick(GIVEN).copied().unwrap_or(""))
 }
@@ -215,11 +196,7 @@ pub(super) fn remark(random: &mut Random) -> &'static str {
         "C&I surcharge",
         "see \"quote\" 12",
     ];
-    if random.chance(700) {
-        ""
-    } else {
-        random.pick(REMARKS).copied().unwrap_or("")
-    }
+    if random.chance(700) { "" } else { random.pick(REMARKS).copied().unwrap_or("") }
 }
 
 /// Object accounts and what they are called.

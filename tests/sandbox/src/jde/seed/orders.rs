@@ -26,42 +26,12 @@ pub(super) fn fill(
     let mut heads = Vec::with_capacity(options.purchase_orders);
     lines(tables, options, masters, random, &mut orders, &mut heads)?;
     let table = tables.existing("F4301")?;
-    let [
-        kcoo,
-        doco,
-        dcto,
-        sfxo,
-        mcu,
-        an8,
-        shan,
-        drqj,
-        trdj,
-        pddj,
-        vr01,
-        rmk,
-        desc,
-        ptc,
-        hold,
-        anby,
-    ] = table.schema().positions_of([
-        "KCOO", "DOCO", "DCTO", "SFXO", "MCU", "AN8", "SHAN", "DRQJ", "TRDJ", "PDDJ", "VR01", "RMK", "DESC", "PTC",
-        "HOLD", "ANBY",
-    ])?;
-    let [
-        otot,
-        crrm,
-        crcd,
-        crr,
-        fap,
-        orby,
-        tkby,
-        bcrc,
-        user,
-        pid,
-        jobn,
-        upmj,
-        tday,
-    ] = table.schema().positions_of([
+    let [kcoo, doco, dcto, sfxo, mcu, an8, shan, drqj, trdj, pddj, vr01, rmk, desc, ptc, hold, anby] =
+        table.schema().positions_of([
+            "KCOO", "DOCO", "DCTO", "SFXO", "MCU", "AN8", "SHAN", "DRQJ", "TRDJ", "PDDJ", "VR01", "RMK", "DESC", "PTC",
+            "HOLD", "ANBY",
+        ])?;
+    let [otot, crrm, crcd, crr, fap, orby, tkby, bcrc, user, pid, jobn, upmj, tday] = table.schema().positions_of([
         "OTOT", "CRRM", "CRCD", "CRR", "FAP", "ORBY", "TKBY", "BCRC", "USER", "PID", "JOBN", "UPMJ", "TDAY",
     ])?;
     let mut rows = table.bulk();
@@ -77,14 +47,7 @@ pub(super) fn fill(
         rows.int(trdj, days_back(options.today, head.age + 20));
         rows.int(drqj, days_back(options.today, head.age + 5));
         rows.int(pddj, days_back(options.today, head.age + 3));
-        rows.text(
-            vr01,
-            &if order.number % 3 == 0 {
-                format!("Q-{}", order.number * 3)
-            } else {
-                String::new()
-            },
-        );
+        rows.text(vr01, &if order.number % 3 == 0 { format!("Q-{}", order.number * 3) } else { String::new() });
         rows.text(rmk, super::names::remark(random));
         rows.text(desc, if order.number % 9 == 0 { "Blanket agreement" } else { "" });
         rows.text(ptc, ["N30", "N60", ""][(order.number % 3) as usize]);
@@ -128,61 +91,24 @@ fn lines(
     heads: &mut Vec<Head>,
 ) -> Result<(), TableError> {
     let table = tables.existing("F4311")?;
-    let [
-        kcoo,
-        doco,
-        dcto,
-        sfxo,
-        lnid,
-        mcu,
-        co,
-        an8,
-        shan,
-        drqj,
-        trdj,
-        pddj,
-        vr01,
-        itm,
-        litm,
-        dsc1,
-    ] = table.schema().positions_of([
-        "KCOO", "DOCO", "DCTO", "SFXO", "LNID", "MCU", "CO", "AN8", "SHAN", "DRQJ", "TRDJ", "PDDJ", "VR01", "ITM",
-        "LITM", "DSC1",
-    ])?;
-    let [
-        dsc2,
-        lnty,
-        nxtr,
-        lttr,
-        uom,
-        uorg,
-        uopn,
-        urec,
-        prrc,
-        aexp,
-        aopn,
-        arec,
-        ptc,
-        anby,
-        obj,
-        omcu,
-    ] = table.schema().positions_of([
-        "DSC2", "LNTY", "NXTR", "LTTR", "UOM", "UORG", "UOPN", "UREC", "PRRC", "AEXP", "AOPN", "AREC", "PTC", "ANBY",
-        "OBJ", "OMCU",
-    ])?;
-    let [crcd, crr, frrc, fea, fap, user, pid, jobn, upmj, tday] = table.schema().positions_of([
-        "CRCD", "CRR", "FRRC", "FEA", "FAP", "USER", "PID", "JOBN", "UPMJ", "TDAY",
-    ])?;
+    let [kcoo, doco, dcto, sfxo, lnid, mcu, co, an8, shan, drqj, trdj, pddj, vr01, itm, litm, dsc1] =
+        table.schema().positions_of([
+            "KCOO", "DOCO", "DCTO", "SFXO", "LNID", "MCU", "CO", "AN8", "SHAN", "DRQJ", "TRDJ", "PDDJ", "VR01", "ITM",
+            "LITM", "DSC1",
+        ])?;
+    let [dsc2, lnty, nxtr, lttr, uom, uorg, uopn, urec, prrc, aexp, aopn, arec, ptc, anby, obj, omcu] =
+        table.schema().positions_of([
+            "DSC2", "LNTY", "NXTR", "LTTR", "UOM", "UORG", "UOPN", "UREC", "PRRC", "AEXP", "AOPN", "AREC", "PTC",
+            "ANBY", "OBJ", "OMCU",
+        ])?;
+    let [crcd, crr, frrc, fea, fap, user, pid, jobn, upmj, tday] =
+        table.schema().positions_of(["CRCD", "CRR", "FRRC", "FEA", "FAP", "USER", "PID", "JOBN", "UPMJ", "TDAY"])?;
     let mut rows = table.bulk();
     let mut number = 200_000;
     for _ in 0..options.purchase_orders {
         number += random.between(1, 3);
         let (company, unit) = masters.place(random);
-        let supplier = masters
-            .suppliers
-            .get(random.skewed(masters.suppliers.len()))
-            .copied()
-            .unwrap_or(0);
+        let supplier = masters.suppliers.get(random.skewed(masters.suppliers.len())).copied().unwrap_or(0);
         let is_foreign = random.chance(120);
         let (currency, rate, cents) = if is_foreign {
             foreign(random, company.currency)
@@ -190,11 +116,7 @@ fn lines(
             (company.currency, 0, company.currency != "JPY")
         };
         let kind = if random.chance(930) { "OP" } else { "OB" };
-        let count = if random.chance(600) {
-            random.between(1, 2)
-        } else {
-            random.between(3, 6)
-        };
+        let count = if random.chance(600) { random.between(1, 2) } else { random.between(3, 6) };
         let touched = age(random);
         let (mut total, mut foreign_total) = (0, 0);
         for line in 1..=count {
@@ -202,22 +124,11 @@ fn lines(
             let (last, next, received) = random.pick(STATUSES).copied().unwrap_or(("220", "230", 0));
             let cancelled = last == "980";
             // Hundredths of a unit, ten-thousandths of the currency, cents.
-            let quantity = if random.chance(900) {
-                random.between(1, 400) * 100
-            } else {
-                random.between(25, 9999)
-            };
-            let cost = if cents {
-                random.between(900, 3_000_000)
-            } else {
-                random.between(10, 90_000) * 10_000
-            };
+            let quantity = if random.chance(900) { random.between(1, 400) * 100 } else { random.between(25, 9999) };
+            let cost = if cents { random.between(900, 3_000_000) } else { random.between(10, 90_000) * 10_000 };
             let priced = round_to(quantity * cost, 10_000, cents);
             let (base_cost, amount) = if is_foreign {
-                (
-                    scale(cost, rate),
-                    round_to(scale(priced, rate), 1, company.currency != "JPY"),
-                )
+                (scale(cost, rate), round_to(scale(priced, rate), 1, company.currency != "JPY"))
             } else {
                 (cost, priced)
             };
@@ -235,14 +146,7 @@ fn lines(
             rows.int(trdj, days_back(options.today, touched + 20));
             rows.int(drqj, days_back(options.today, touched + 5));
             rows.int(pddj, days_back(options.today, touched + 3));
-            rows.text(
-                vr01,
-                &if number % 3 == 0 {
-                    format!("Q-{}", number * 3)
-                } else {
-                    String::new()
-                },
-            );
+            rows.text(vr01, &if number % 3 == 0 { format!("Q-{}", number * 3) } else { String::new() });
             rows.int(itm, item);
             rows.text(litm, &second);
             rows.text(dsc1, title);
@@ -253,14 +157,7 @@ fn lines(
             rows.text(uom, ["EA", "BX", "KG", "HR"][(item % 4) as usize]);
             rows.int(uorg, quantity);
             rows.int(urec, quantity * received / 100);
-            rows.int(
-                uopn,
-                if cancelled {
-                    0
-                } else {
-                    quantity - quantity * received / 100
-                },
-            );
+            rows.int(uopn, if cancelled { 0 } else { quantity - quantity * received / 100 });
             rows.int(prrc, base_cost);
             rows.int(aexp, amount);
             rows.int(arec, amount * received / 100);
@@ -284,21 +181,8 @@ fn lines(
             rows.int(tday, working_time(random));
             total += amount;
         }
-        orders.push(Order {
-            number,
-            company,
-            supplier,
-            lines: count,
-        });
-        heads.push(Head {
-            kind,
-            unit: unit.into(),
-            age: touched,
-            total,
-            foreign_total,
-            currency,
-            rate,
-        });
+        orders.push(Order { number, company, supplier, lines: count });
+        heads.push(Head { kind, unit: unit.into(), age: touched, total, foreign_total, currency, rate });
     }
     rows.finish()
 }

@@ -10,11 +10,7 @@ use super::super::{Calls, ErrorBody, Fault, Gate, Settings};
 use super::{DATA, browse, call, post, send, start, ten, token};
 
 fn ask(sandbox: &super::JdeSandbox) -> super::Answer {
-    post(
-        sandbox,
-        DATA,
-        &browse(json!({"returnControlIDs": "DOC|DCT|AG", "maxPageSize": "3"})),
-    )
+    post(sandbox, DATA, &browse(json!({"returnControlIDs": "DOC|DCT|AG", "maxPageSize": "3"})))
 }
 
 fn request() -> String {
@@ -48,11 +44,7 @@ fn a_fault_hits_the_calls_it_was_told_to_hit() {
 #[test]
 fn a_status_comes_with_the_body_and_header_it_was_given() {
     let sandbox = start(Settings::default(), ten());
-    let status = |code, retry_after, body| Fault::Status {
-        code,
-        retry_after,
-        body,
-    };
+    let status = |code, retry_after, body| Fault::Status { code, retry_after, body };
     sandbox.fault(Calls::to("dataservice"), status(429, Some(7), ErrorBody::Json));
     let answer = ask(&sandbox);
     assert!(answer.status == 429 && answer.head.contains("retry-after: 7") && answer.json()["exception"].is_string());
@@ -73,21 +65,9 @@ fn connections_break_where_they_are_told_to() {
     }
     sandbox.fault(Calls::to("dataservice"), Fault::TruncatedBody);
     let answer = send(&sandbox, &request()).unwrap();
-    let promised: usize = answer
-        .head
-        .split("content-length: ")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert!(
-        answer.body.len() > 100 && answer.body.len() < promised,
-        "{} of {promised}",
-        answer.body.len()
-    );
+    let promised: usize =
+        answer.head.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    assert!(answer.body.len() > 100 && answer.body.len() < promised, "{} of {promised}", answer.body.len());
     sandbox.fault(Calls::to("dataservice"), Fault::BadJson);
     let answer = send(&sandbox, &request()).unwrap();
     assert!(answer.status == 200 && serde_json::from_str::<serde_json::Value>(&answer.body).is_err());
@@ -131,20 +111,12 @@ fn pages_lie_as_told() {
     let answer = with(Fault::ColumnGone("AG".into()));
     assert_eq!(answer.rows()[0], json!({"F0411_DOC": 1, "F0411_DCT": "PV"}));
     assert_eq!(with(Fault::DuplicateKeyInPage).documents(), [1, 2, 3, 1]);
-    assert_eq!(
-        with(Fault::NullKey).rows()[0],
-        json!({"F0411_DOC": null, "F0411_DCT": null, "F0411_AG": 100.01})
-    );
+    assert_eq!(with(Fault::NullKey).rows()[0], json!({"F0411_DOC": null, "F0411_DCT": null, "F0411_AG": 100.01}));
     let answer = with(Fault::EmptyButMore);
     assert!(answer.documents().is_empty() && answer.more());
     let answer = with(Fault::FewerRowsThanRecords);
-    assert_eq!(
-        (answer.documents().len(), &answer.grid("F0411")["summary"]["records"]),
-        (2, &json!(3))
-    );
-    let answer = with(Fault::hide_rows(|row| {
-        row.text("DCT") == "PV" && row.number("DOC").units < 3
-    }));
+    assert_eq!((answer.documents().len(), &answer.grid("F0411")["summary"]["records"]), (2, &json!(3)));
+    let answer = with(Fault::hide_rows(|row| row.text("DCT") == "PV" && row.number("DOC").units < 3));
     assert_eq!(answer.documents(), [3, 4, 5]);
     sandbox.fault(Calls::to("dataservice").nth(2), Fault::RepeatPage);
     let next = browse(json!({"query": super::all(&[super::condition("DOC", "GREATER", &["3"])]), "maxPageSize": "3"}));
@@ -173,13 +145,7 @@ fn the_data_changes_between_two_calls() {
 
 #[test]
 fn a_second_call_on_a_token_fails_while_the_first_is_under_way() {
-    let sandbox = start(
-        Settings {
-            one_call_per_token: true,
-            ..Settings::default()
-        },
-        ten(),
-    );
+    let sandbox = start(Settings { one_call_per_token: true, ..Settings::default() }, ten());
     let token = token(&sandbox);
     let gate = Gate::new();
     sandbox.fault(Calls::to("dataservice"), Fault::Hold(gate.clone()));
@@ -195,10 +161,7 @@ fn a_second_call_on_a_token_fails_while_the_first_is_under_way() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(gate.reached_by(1));
     let second = call(&sandbox, "POST", DATA, &headers, &body);
-    assert_eq!(
-        (second.status, second.message().as_str()),
-        (500, "The session is processing another request")
-    );
+    assert_eq!((second.status, second.message().as_str()), (500, "The session is processing another request"));
     gate.open();
     let mut answer = String::new();
     first.read_to_string(&mut answer).unwrap();
@@ -215,23 +178,14 @@ fn a_slow_call_is_answered_all_the_same_and_others_go_on() {
 
 #[test]
 fn the_log_keeps_what_was_sent_and_prints_no_secret() {
-    let sandbox = start(
-        Settings {
-            calls_kept: 2,
-            ..Settings::default()
-        },
-        ten(),
-    );
+    let sandbox = start(Settings { calls_kept: 2, ..Settings::default() }, ten());
     token(&sandbox);
     ask(&sandbox);
     call(&sandbox, "GET", "/jderest/defaultconfig?x=1", &[("X-Probe", "Yes")], "");
     let calls = sandbox.calls();
     assert_eq!(calls.len(), 2, "the oldest is gone");
     assert!(calls[0].body.contains("\"password\":\"secret\"") && calls[0].status == Some(200));
-    assert_eq!(
-        (calls[1].query.as_str(), calls[1].header("x-probe")),
-        ("x=1", Some("Yes"))
-    );
+    assert_eq!((calls[1].query.as_str(), calls[1].header("x-probe")), ("x=1", Some("Yes")));
     assert!(!format!("{calls:?}").contains("secret"));
 }
 

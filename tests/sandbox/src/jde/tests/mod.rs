@@ -34,10 +34,7 @@ impl Answer {
     fn rows(&self) -> Vec<Json> {
         assert_eq!(self.status, 200, "{self:?}");
         let json = self.json();
-        json["fs_DATABROWSE_F0411"]["data"]["gridData"]["rowset"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{json}"))
-            .clone()
+        json["fs_DATABROWSE_F0411"]["data"]["gridData"]["rowset"].as_array().unwrap_or_else(|| panic!("{json}")).clone()
     }
 
     fn grid(&self, target: &str) -> Json {
@@ -46,10 +43,7 @@ impl Answer {
     }
 
     fn documents(&self) -> Vec<i64> {
-        self.rows()
-            .iter()
-            .map(|row| row["F0411_DOC"].as_i64().unwrap())
-            .collect()
+        self.rows().iter().map(|row| row["F0411_DOC"].as_i64().unwrap()).collect()
     }
 
     fn more(&self) -> bool {
@@ -71,11 +65,7 @@ fn send(sandbox: &JdeSandbox, request: &str) -> Option<Answer> {
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer {
-        status,
-        head: head.to_ascii_lowercase(),
-        body: body.to_owned(),
-    })
+    Some(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
 }
 
 fn call(sandbox: &JdeSandbox, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -144,18 +134,11 @@ fn browse(more: Json) -> Json {
 const DATA: &str = "/jderest/v2/dataservice";
 
 fn condition(column: &str, operator: &str, contents: &[&str]) -> Json {
-    special(
-        column,
-        operator,
-        &contents.iter().map(|content| (*content, "LITERAL")).collect::<Vec<_>>(),
-    )
+    special(column, operator, &contents.iter().map(|content| (*content, "LITERAL")).collect::<Vec<_>>())
 }
 
 fn special(column: &str, operator: &str, values: &[(&str, &str)]) -> Json {
-    let values: Vec<_> = values
-        .iter()
-        .map(|(content, id)| json!({"content": content, "specialValueId": id}))
-        .collect();
+    let values: Vec<_> = values.iter().map(|(content, id)| json!({"content": content, "specialValueId": id})).collect();
     json!({"controlId": column, "operator": operator, "value": values})
 }
 
@@ -181,10 +164,7 @@ fn ten() -> Tables {
                 ("UPMJ", day.as_str().into()),
                 ("UPMT", (91_502 + number).into()),
                 ("MCU", ["30", "M30", "1001"][number as usize % 3].into()),
-                (
-                    "VINV",
-                    ["", "INV-1", "inv-2", "O'N \"3\"", "Ünï 4"][number as usize % 5].into(),
-                ),
+                ("VINV", ["", "INV-1", "inv-2", "O'N \"3\"", "Ünï 4"][number as usize % 5].into()),
                 ("LNID", Value::from("1.000")),
                 ("USER", if number == 3 { "SVCREAD" } else { "APCLERK1" }.into()),
             ])

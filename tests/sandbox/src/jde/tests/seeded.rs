@@ -17,13 +17,7 @@ fn today() -> NaiveDate {
 }
 
 fn small() -> Tables {
-    ledger(&SeedOptions {
-        invoices: 3000,
-        purchase_orders: 600,
-        suppliers: 300,
-        ..SeedOptions::new(today())
-    })
-    .unwrap()
+    ledger(&SeedOptions { invoices: 3000, purchase_orders: 600, suppliers: 300, ..SeedOptions::new(today()) }).unwrap()
 }
 
 fn texts(tables: &Tables, table: &str, alias: &str) -> HashSet<String> {
@@ -36,23 +30,13 @@ fn the_same_seed_gives_the_same_rows() {
         let mut text = String::new();
         for (name, table) in tables.iter() {
             for row in table.rows() {
-                let cells: Vec<_> = table
-                    .schema()
-                    .columns()
-                    .iter()
-                    .map(|column| row.text(&column.alias))
-                    .collect();
+                let cells: Vec<_> = table.schema().columns().iter().map(|column| row.text(&column.alias)).collect();
                 text.push_str(&format!("{name} {}\n", cells.join("|")));
             }
         }
         text
     };
-    let options = SeedOptions {
-        invoices: 50,
-        purchase_orders: 10,
-        suppliers: 20,
-        ..SeedOptions::new(today())
-    };
+    let options = SeedOptions { invoices: 50, purchase_orders: 10, suppliers: 20, ..SeedOptions::new(today()) };
     let (first, again) = (dump(&ledger(&options).unwrap()), dump(&ledger(&options).unwrap()));
     assert!(first == again);
     assert!(first != dump(&ledger(&SeedOptions { seed: 2, ..options }).unwrap()));
@@ -85,23 +69,11 @@ fn references_lead_somewhere() {
         named.remove("");
         named.remove("0");
         let missing: Vec<_> = named.difference(&texts(&tables, other, key)).take(3).cloned().collect();
-        assert!(
-            !named.is_empty() && missing.is_empty(),
-            "{table}.{alias} names {missing:?}"
-        );
+        assert!(!named.is_empty() && missing.is_empty(), "{table}.{alias} names {missing:?}");
     }
-    let lines: HashSet<_> = tables
-        .get("F4311")
-        .unwrap()
-        .rows()
-        .map(|row| (row.text("DOCO"), row.text("LNID")))
-        .collect();
-    for row in tables
-        .get("F0411")
-        .unwrap()
-        .rows()
-        .filter(|row| !row.text("PO").is_empty())
-    {
+    let lines: HashSet<_> =
+        tables.get("F4311").unwrap().rows().map(|row| (row.text("DOCO"), row.text("LNID"))).collect();
+    for row in tables.get("F0411").unwrap().rows().filter(|row| !row.text("PO").is_empty()) {
         assert!(lines.contains(&(row.text("PO"), row.text("LNID"))), "{:?}", row.key());
     }
 }
@@ -116,66 +88,21 @@ fn the_ledger_has_what_real_ledgers_have() {
     for (what, least, most, found) in [
         ("credit memos", 60, 250, count(&|row| row.number("AG").units < 0)),
         ("voids", 15, 120, count(&|row| row.text("VOD") == "V")),
-        (
-            "foreign",
-            200,
-            500,
-            count(&|row| row.text("CRRM") == "F" && row.number("CRR").units > 0),
-        ),
+        ("foreign", 200, 500, count(&|row| row.text("CRRM") == "F" && row.number("CRR").units > 0)),
         ("yen", 5, 300, count(&|row| row.text("CRCD") == "JPY")),
-        (
-            "yen with cents",
-            0,
-            0,
-            count(&|row| row.text("CRCD") == "JPY" && row.number("ACR").units % 100 != 0),
-        ),
-        (
-            "of the nineties",
-            1,
-            60,
-            count(&|row| row.date("DIVJ") < NaiveDate::from_ymd_opt(2002, 1, 1)),
-        ),
-        (
-            "touched in the last ten days",
-            1,
-            60,
-            count(&|row| row.date("UPMJ") > Some(day(10))),
-        ),
-        (
-            "touched later than today",
-            0,
-            0,
-            count(&|row| row.date("UPMJ") > Some(today())),
-        ),
-        (
-            "touched more than three years ago",
-            0,
-            0,
-            count(&|row| row.date("UPMJ") < Some(day(1100))),
-        ),
+        ("yen with cents", 0, 0, count(&|row| row.text("CRCD") == "JPY" && row.number("ACR").units % 100 != 0)),
+        ("of the nineties", 1, 60, count(&|row| row.date("DIVJ") < NaiveDate::from_ymd_opt(2002, 1, 1))),
+        ("touched in the last ten days", 1, 60, count(&|row| row.date("UPMJ") > Some(day(10)))),
+        ("touched later than today", 0, 0, count(&|row| row.date("UPMJ") > Some(today()))),
+        ("touched more than three years ago", 0, 0, count(&|row| row.date("UPMJ") < Some(day(1100)))),
         ("paid", 1800, 2600, count(&|row| row.text("PST") == "P")),
-        (
-            "paid and open",
-            0,
-            0,
-            count(&|row| row.text("PST") == "P" && row.number("AAP").units != 0),
-        ),
+        ("paid and open", 0, 0, count(&|row| row.text("PST") == "P" && row.number("AAP").units != 0)),
         ("held", 30, 300, count(&|row| row.text("PST") == "H")),
-        (
-            "without an invoice number",
-            10,
-            300,
-            count(&|row| row.text("VINV").is_empty()),
-        ),
+        ("without an invoice number", 10, 300, count(&|row| row.text("VINV").is_empty())),
         ("second pay items", 300, 900, count(&|row| row.text("SFX") == "002")),
         ("with an order", 1000, 2000, count(&|row| !row.text("PO").is_empty())),
         ("unposted", 10, 400, count(&|row| row.text("POST") != "P")),
-        (
-            "too long",
-            0,
-            0,
-            count(&|row| row.text("VINV").chars().count() > 25 || row.text("RMK").chars().count() > 30),
-        ),
+        ("too long", 0, 0, count(&|row| row.text("VINV").chars().count() > 25 || row.text("RMK").chars().count() > 30)),
     ] {
         assert!((least..=most).contains(&found), "{what}: {found}");
     }
@@ -184,10 +111,7 @@ fn the_ledger_has_what_real_ledgers_have() {
         assert!(names.iter().any(|name| name.contains(sign)), "no name has {sign}");
     }
     assert!(names.iter().all(|name| !name.is_empty() && name.chars().count() <= 40));
-    assert_eq!(
-        texts(&tables, "F0101", "AT1"),
-        ["V", "E", "C"].map(str::to_owned).into()
-    );
+    assert_eq!(texts(&tables, "F0101", "AT1"), ["V", "E", "C"].map(str::to_owned).into());
     assert_eq!(tables.get("F0006").unwrap().len(), 60);
     assert!((800..1000).contains(&tables.get("F0901").unwrap().len()));
     let mut by_supplier = std::collections::HashMap::<String, usize>::new();
@@ -196,10 +120,7 @@ fn the_ledger_has_what_real_ledgers_have() {
     }
     let mut counts: Vec<_> = by_supplier.into_values().collect();
     counts.sort_unstable_by(|a, b| b.cmp(a));
-    assert!(
-        counts.iter().take(30).sum::<usize>() > 900,
-        "a tenth of the suppliers sends over a third of the invoices"
-    );
+    assert!(counts.iter().take(30).sum::<usize>() > 900, "a tenth of the suppliers sends over a third of the invoices");
     for table in ["F4301", "F4311", "F0911", "F0413", "F0414", "F0401", "F4101"] {
         assert!(tables.get(table).unwrap().len() > 100, "{table}");
     }
@@ -210,14 +131,7 @@ fn a_month_end_does_what_it_reports() {
     let mut tables = small();
     let clock = Clock::fixed(noon());
     let zone = chrono_tz::America::New_York;
-    let plan = Plan {
-        new: 20,
-        paid: 12,
-        voided: 3,
-        late: true,
-        early_line: true,
-        bad: Some(Bad::Amount),
-    };
+    let plan = Plan { new: 20, paid: 12, voided: 3, late: true, early_line: true, bad: Some(Bad::Amount) };
     let report = month_end(&mut tables, &clock, zone, &mut Random::new(9), &plan).unwrap();
     assert_eq!((report.new.len(), report.paid.len(), report.voided.len()), (20, 12, 3));
     let row = |tables: &Tables, table: &str, key: &[String], alias: &str| {
@@ -231,23 +145,14 @@ fn a_month_end_does_what_it_reports() {
         );
     }
     for key in &report.paid {
-        assert_eq!(
-            (row(&tables, "F0411", key, "PST"), row(&tables, "F0411", key, "AAP")),
-            ("P".into(), "0".into())
-        );
+        assert_eq!((row(&tables, "F0411", key, "PST"), row(&tables, "F0411", key, "AAP")), ("P".into(), "0".into()));
     }
     for key in &report.voided {
-        assert_eq!(
-            (row(&tables, "F0411", key, "VOD"), row(&tables, "F0411", key, "AG")),
-            ("V".into(), "0".into())
-        );
+        assert_eq!((row(&tables, "F0411", key, "VOD"), row(&tables, "F0411", key, "AG")), ("V".into(), "0".into()));
     }
     let late = report.late.clone().unwrap();
     assert_eq!(
-        (
-            row(&tables, "F0411", &late, "UPMJ"),
-            row(&tables, "F0411", &late, "UPMT")
-        ),
+        (row(&tables, "F0411", &late, "UPMJ"), row(&tables, "F0411", &late, "UPMT")),
         ("20261119".into(), "130000".into())
     );
     let bad = report.bad.clone().unwrap();
@@ -262,18 +167,8 @@ fn a_month_end_does_what_it_reports() {
     let header: Vec<_> = line.iter().take(4).map(|part| Value::from(part.as_str())).collect();
     assert!(tables.get("F4301").unwrap().get(&header).unwrap().is_none());
     deliver_header(&mut tables, &clock, zone, &line).unwrap();
-    assert_eq!(
-        tables.get("F4301").unwrap().get(&header).unwrap().unwrap().text("TDAY"),
-        "70500"
-    );
-    let plan = Plan {
-        new: 0,
-        paid: 0,
-        voided: 0,
-        late: false,
-        early_line: false,
-        bad: Some(Bad::Date),
-    };
+    assert_eq!(tables.get("F4301").unwrap().get(&header).unwrap().unwrap().text("TDAY"), "70500");
+    let plan = Plan { new: 0, paid: 0, voided: 0, late: false, early_line: false, bad: Some(Bad::Date) };
     let report = month_end(&mut tables, &clock, zone, &mut Random::new(9), &plan).unwrap();
     assert_eq!(row(&tables, "F0411", &report.bad.unwrap(), "DGJ"), "20261345");
 }
@@ -283,9 +178,7 @@ fn seeded_rows_are_served() {
     let sandbox = start(Settings::default(), small());
     let count = |table: &str| {
         let request = browse(json!({"targetName": table, "dataServiceType": "COUNT"}));
-        post(&sandbox, DATA, &request).json()[format!("ds_{table}")]["count"]
-            .as_u64()
-            .unwrap()
+        post(&sandbox, DATA, &request).json()[format!("ds_{table}")]["count"].as_u64().unwrap()
     };
     for table in [
         "F0006", "F0010", "F0101", "F0401", "F0411", "F0413", "F0414", "F0901", "F0902", "F0911", "F4101", "F4301",
