@@ -43,6 +43,7 @@ impl Layout {
         Ok(Self { object: stream.object.clone(), controls, names, bare, key, max_record_bytes })
     }
 
+    #[inline]
     fn is(&self, column: usize, name: &str) -> bool {
         let Some(wanted) = self.names.get(column) else {
             return false;
