@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "a benchmark talks to whoever runs it")]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -56,7 +57,7 @@ struct Options {
 struct Used {
     wall: Duration,
     cpu: Duration,
-    /// Most resident memory of any child so far, in KiB.
+    /// Most resident memory, in KiB.
     resident: i64,
 }
 
@@ -247,8 +248,8 @@ fn set_secret(options: &Options, config: &Path, state: &Path) -> Result<()> {
             .args(["secrets", "set", secret, field])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()?;
-        use std::io::Write;
         child.stdin.take().context("no stdin")?.write_all(value.as_bytes())?;
         ensure!(child.wait()?.success(), "a secret could not be set");
     }
@@ -259,18 +260,38 @@ fn set_secret(options: &Options, config: &Path, state: &Path) -> Result<()> {
 fn sync(options: &Options, config: &Path, state: &Path) -> Result<(Used, Json)> {
     let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let begun = Instant::now();
-    let output = command(options, config, state).args(["run", "ap_invoices"]).stderr(Stdio::inherit()).output()?;
+    let mut child = command(options, config, state)
+        .args(["run", "ap_invoices"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()?;
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let mut resident = 0;
+    while child.try_wait()?.is_none() {
+        // The kernel's own high-water mark of this program; the one it reports at the end would count this process too.
+        resident = high_water_kib(&status).unwrap_or(resident);
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let wall = begun.elapsed();
+    let mut printed = String::new();
+    child.stdout.take().context("no stdout")?.read_to_string(&mut printed)?;
+    let ended = child.wait()?;
     let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let cpu = |usage: &nix::sys::resource::Usage| micros(usage.user_time()) + micros(usage.system_time());
-    ensure!(output.status.success(), "the sync ended with {}", output.status);
-    let printed: Json = serde_json::from_slice(&output.stdout)?;
-    let used = Used { wall, cpu: cpu(&after).saturating_sub(cpu(&before)), resident: after.max_rss() };
+    ensure!(ended.success(), "the sync ended with {ended}: {printed}");
+    let printed: Json = serde_json::from_str(&printed)?;
+    let used = Used { wall, cpu: cpu(&after).saturating_sub(cpu(&before)), resident };
     Ok((used, printed["syncs"][0].clone()))
 }
 
+fn high_water_kib(status: &Path) -> Option<i64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 fn micros(time: nix::sys::time::TimeVal) -> Duration {
-    Duration::from_micros(u64::try_from(time.tv_sec() * 1_000_000 + i64::from(time.tv_usec())).unwrap_or(0))
+    Duration::from_micros(u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0))
 }
 
 /// The same rows as CSV into a staging table and one upsert: nothing less does the job.
