@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use chrono::DateTime;
-use engine::model::audit::{AuditBatch, AuditEntry, AuditLine, Held, HeldWhy, Outcome, Settled};
+use engine::model::audit::{AuditBatch, AuditEntry, AuditLine, Held, Outcome, Settled};
 use engine::model::id::{BatchId, RecordKey, RunId, SyncId};
 use engine::model::rows::{Rows, RowsWriter};
 use engine::model::value::Value;
@@ -126,10 +126,7 @@ fn hold_one(connection: &Connection, mut held: Held) -> Result<(), Fault> {
         }
         execute(connection, "DELETE FROM audit WHERE sync = ?1 AND least = ?2 AND held IS NOT NULL", (&sync, &key))?;
     }
-    let waits_for = match &held.why {
-        HeldWhy::Waiting { stream, .. } => Some(stream.as_str()),
-        HeldWhy::Rejected => None,
-    };
+    let waits_for = held.why.hopes_for().map(|(stream, _)| stream);
     let sql = "INSERT INTO audit (sync, least, greatest, run, seq, at, version, held, waits_for, content) \
                VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let at = held.since.timestamp_micros();

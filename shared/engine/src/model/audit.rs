@@ -232,6 +232,23 @@ pub enum HeldWhy {
         /// The record it waits for.
         key: RecordKey,
     },
+    /// It has waited too long and counts as refused; it is tried again all the same when what it waited for comes.
+    TimedOut {
+        /// The stream it waited for.
+        stream: String,
+        /// The record it waited for.
+        key: RecordKey,
+    },
+}
+
+impl HeldWhy {
+    /// The record whose coming changes things: its stream and its key.
+    pub fn hopes_for(&self) -> Option<(&str, &RecordKey)> {
+        match self {
+            Self::Rejected => None,
+            Self::Waiting { stream, key } | Self::TimedOut { stream, key } => Some((stream, key)),
+        }
+    }
 }
 
 impl Held {

@@ -34,7 +34,7 @@ pub struct HeldFilter {
     pub waiting: Option<bool>,
     /// Only those that came with this run.
     pub run: Option<RunId>,
-    /// Only those that wait for a record of this stream.
+    /// Only those that wait, or have waited in vain, for a record of this stream.
     pub waiting_for: Option<String>,
     /// Only those whose key sorts after this one: for paging.
     pub after: Option<RecordKey>,

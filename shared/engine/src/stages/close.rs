@@ -186,12 +186,8 @@ async fn wake_up(context: &Context, plan: &SyncPlan, run: &Run) -> Result<()> {
     let now = context.clock.now();
     for sync in context.plans.syncs(&plan.id.tenant, &plan.id.integration)? {
         let waiting = context.plans.plan(&sync)?;
-        let filter = HeldFilter {
-            waiting: Some(true),
-            waiting_for: Some(plan.id.stream.clone()),
-            limit: HELD_PAGE,
-            ..HeldFilter::default()
-        };
+        let filter =
+            HeldFilter { waiting_for: Some(plan.id.stream.clone()), limit: HELD_PAGE, ..HeldFilter::default() };
         let mut after = None;
         let mut wake = Vec::new();
         loop {
@@ -206,9 +202,11 @@ async fn wake_up(context: &Context, plan: &SyncPlan, run: &Run) -> Result<()> {
             for held in page {
                 if waits_for(&held).is_some_and(|key| there.contains(&key)) {
                     wake.push(held.key);
-                } else if now > held.since + waiting.wait_at_most {
+                } else if let (HeldWhy::Waiting { stream, key }, true) =
+                    (&held.why, now > held.since + waiting.wait_at_most)
+                {
                     given_up.push(Held {
-                        why: HeldWhy::Rejected,
+                        why: HeldWhy::TimedOut { stream: stream.clone(), key: key.clone() },
                         reason: format!("{} since {}; it is tried again when it comes", held.reason, held.since),
                         ..held
                     });
@@ -226,10 +224,7 @@ async fn wake_up(context: &Context, plan: &SyncPlan, run: &Run) -> Result<()> {
 }
 
 fn waits_for(held: &Held) -> Option<RecordKey> {
-    match &held.why {
-        HeldWhy::Waiting { key, .. } => Some(key.clone()),
-        HeldWhy::Rejected => None,
-    }
+    held.why.hopes_for().map(|(_, key)| key.clone())
 }
 
 async fn prove(context: &Context, plan: &SyncPlan, run: &Run) -> Result<()> {

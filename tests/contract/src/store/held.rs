@@ -1,6 +1,6 @@
 //! Held records.
 
-use engine::model::audit::Held;
+use engine::model::audit::{Held, HeldWhy};
 use engine::ports::{HeldFilter, Store};
 
 use crate::Kept;
@@ -82,17 +82,22 @@ pub(super) async fn held_are_paged_by_key(store: &impl Store) {
 
 pub(super) async fn held_are_filtered(store: &impl Store) {
     let later = Held { batch: batch_id("filter", 2, 0), ..reject("filter", "later", 1) };
-    let other = Held {
-        why: engine::model::audit::HeldWhy::Waiting { stream: "accounts".to_owned(), key: key("x") },
-        ..reject("filter", "other", 1)
-    };
-    hold(store, &[reject("filter", "reject", 1), later, waiter("filter", "waiter", 1, "x"), other]).await;
+    let other =
+        Held { why: HeldWhy::Waiting { stream: "accounts".to_owned(), key: key("x") }, ..reject("filter", "other", 1) };
+    let why = HeldWhy::TimedOut { stream: "invoices".to_owned(), key: key("y") };
+    let vain = Held { why, ..reject("filter", "vain", 1) };
+    hold(store, &[reject("filter", "reject", 1), later, waiter("filter", "waiter", 1, "x"), other, vain]).await;
     let cases = [
         (HeldFilter { waiting: Some(true), ..ALL }, vec!["other", "waiter"], "only waiting ones"),
-        (HeldFilter { waiting: Some(false), ..ALL }, vec!["later", "reject"], "only rejects"),
+        (HeldFilter { waiting: Some(false), ..ALL }, vec!["later", "reject", "vain"], "only rejects"),
         (HeldFilter { run: Some(run_id("filter", 2)), ..ALL }, vec!["later"], "only those of a run"),
         (HeldFilter { waiting_for: Some("suppliers".to_owned()), ..ALL }, vec!["waiter"], "only waiters for a stream"),
-        (HeldFilter { waiting: Some(false), after: Some(key("later")), ..ALL }, vec!["reject"], "filtered pages go on"),
+        (
+            HeldFilter { waiting_for: Some("invoices".to_owned()), ..ALL },
+            vec!["vain"],
+            "who waited in vain is found, too",
+        ),
+        (HeldFilter { waiting: Some(false), after: Some(key("reject")), ..ALL }, vec!["vain"], "filtered pages go on"),
     ];
     for (filter, expected, promise) in cases {
         assert_eq!(names(store, "filter", &filter).await, expected, "held records are filtered: {promise}");
