@@ -3,7 +3,7 @@ use std::fmt::Write;
 
 use async_trait::async_trait;
 use engine::model::table::{ColumnType, TableSpec};
-use engine::ports::Destination;
+use engine::ports::{Destination, Secret};
 use tokio_postgres::{Client, NoTls};
 
 use super::{Harness, Texts};
@@ -13,6 +13,7 @@ const SERVER: &str = "ML_CONNECTOR_TEST_POSTGRES";
 
 pub(super) struct PostgresServer {
     settings: PostgresSettings,
+    password: Option<String>,
     destination: Postgres,
     client: Client,
 }
@@ -22,7 +23,33 @@ pub(super) fn settings(url: &str, schema: &str) -> PostgresSettings {
     serde_json::from_value(json).unwrap()
 }
 
+/// The address as a tenant file may hold it, and the password that belongs into a secret.
+fn without_password(url: &str) -> (String, Option<String>) {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    match rest.split_once('@').and_then(|(user, host)| Some((user.split_once(':')?, host))) {
+        Some(((user, password), host)) => (format!("{scheme}://{user}@{host}"), Some(password.to_owned())),
+        None => (url.to_owned(), None),
+    }
+}
+
+fn open(settings: &PostgresSettings, password: Option<&str>) -> Postgres {
+    let fields = password.map(|password| ("password".to_owned(), password.to_owned()));
+    let secret = Secret::new(fields.into_iter().collect());
+    Postgres::open(settings, password.map(|_| &secret)).unwrap()
+}
+
 impl PostgresServer {
+    /// A destination with these settings and the server's password, which the roles of tests share.
+    pub fn open(&self, settings: &PostgresSettings) -> Postgres {
+        open(settings, self.password.as_deref())
+    }
+
+    /// Creates a role that may log in.
+    pub async fn create_role(&self, role: &str) {
+        let password = self.password.as_deref().map_or_else(String::new, |password| format!(" PASSWORD '{password}'"));
+        self.run(&format!("CREATE ROLE {role} LOGIN{password}")).await;
+    }
+
     /// A schema of its own on the server that the environment names, if it names one.
     pub async fn new(test: &str) -> Option<Self> {
         let Ok(url) = std::env::var(SERVER) else {
@@ -33,8 +60,11 @@ impl PostgresServer {
         tokio::spawn(connection);
         // Names longer than 63 bytes are refused.
         let schema = format!("t_{:08x}_{}", xxhash_rust::xxh3::xxh3_64(test.as_bytes()) as u32, std::process::id());
-        let settings = settings(&url, &schema);
-        let server = Self { destination: Postgres::open(&settings, None).unwrap(), settings, client };
+        let (url, password) = without_password(&url);
+        let mut settings = settings(&url, &schema);
+        settings.secret = password.as_ref().map(|_| "server".to_owned());
+        let destination = open(&settings, password.as_deref());
+        let server = Self { destination, settings, password, client };
         server.clean_up().await;
         Some(server)
     }
@@ -89,7 +119,7 @@ impl Harness for PostgresServer {
     }
 
     fn another(&self) -> Box<dyn Destination> {
-        Box::new(Postgres::open(&self.settings, None).unwrap())
+        Box::new(self.open(&self.settings))
     }
 
     async fn rows(&self, table: &TableSpec) -> BTreeMap<String, Texts> {

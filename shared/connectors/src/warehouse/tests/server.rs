@@ -11,7 +11,6 @@ use super::Harness;
 use super::postgres::PostgresServer;
 use super::sample::{batch, column, outcomes, row, table};
 use crate::http::TimeOut;
-use crate::warehouse::Postgres;
 
 #[tokio::test]
 async fn a_connection_that_died_idle_is_replaced() {
@@ -61,10 +60,10 @@ async fn a_locked_table_and_a_slow_statement_are_later() {
     server.destination().prepare(&table).await.unwrap();
     let mut settings = server.settings().clone();
     settings.lock_timeout = TimeOut(Duration::from_millis(200));
-    let impatient = Postgres::open(&settings, None).unwrap();
+    let impatient = server.open(&settings);
     settings.lock_timeout = TimeOut(Duration::from_secs(10));
     settings.statement_timeout = TimeOut(Duration::from_millis(200));
-    let hurried = Postgres::open(&settings, None).unwrap();
+    let hurried = server.open(&settings);
     let first = batch(&table, "a", 1, &[row("1", "a", "1")]);
     impatient.prepare(&table).await.unwrap();
     hurried.prepare(&table).await.unwrap();
@@ -84,8 +83,8 @@ async fn a_user_without_permissions_is_told_what_to_grant() {
     let table = table("t");
     server.destination().prepare(&table).await.unwrap();
     let role = format!("weak_{}", std::process::id());
-    server.run(&format!("CREATE ROLE {role} LOGIN")).await;
-    let weak = Postgres::open(&server.settings_as(&role), None).unwrap();
+    server.create_role(&role).await;
+    let weak = server.open(&server.settings_as(&role));
     let error = weak.prepare(&table).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Stop);
     assert!(error.to_string().contains("GRANT"), "{error}");
@@ -119,7 +118,7 @@ async fn a_user_without_permissions_is_told_what_to_grant() {
     let mut own = server.settings_as(&role);
     own.schema.push_str("_own");
     own.ledger_schema.push_str("_own");
-    let owner = Postgres::open(&own, None).unwrap();
+    let owner = server.open(&own);
     assert!(owner.check(&[&table]).await.iter().all(|f| f.ok));
     let written = owner.write(&table, &batch(&table, "a", 1, &[row("1", "a", "1")])).await.unwrap();
     assert_eq!(outcomes(&written), [Inserted]);
@@ -234,7 +233,7 @@ async fn a_database_of_another_encoding_is_refused() {
     let mut settings = server.settings().clone();
     let (base, _) = settings.url.rsplit_once('/').unwrap();
     settings.url = format!("{base}/{database}");
-    let latin = Postgres::open(&settings, None).unwrap();
+    let latin = server.open(&settings);
     let error = latin.prepare(&table("t")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Stop);
     assert!(error.to_string().contains("LATIN1"), "{error}");
