@@ -98,6 +98,30 @@ fn every_tenant_file_in_the_readme_loads() {
 }
 
 #[test]
+fn what_other_documents_show_of_a_tenant_file_is_understood() {
+    let world = World::new();
+    let text = world.tenant_text();
+    let (erp, rest) = text.split_at(text.find("  warehouse:").unwrap());
+    let (warehouse, integrations) = rest.split_at(rest.find("integrations:").unwrap());
+    let mut tenants = Vec::new();
+    for block in blocks(&document("shared/integrations/README.md"), "yaml") {
+        if block.starts_with("integrations:") {
+            tenants.push(format!("{erp}{warehouse}{block}"));
+        }
+    }
+    for block in blocks(&document("shared/connectors/src/warehouse/README.md"), "yaml") {
+        for choice in block.trim_start_matches("connections:\n").split("  # or\n") {
+            tenants.push(format!("{erp}{choice}{integrations}"));
+        }
+    }
+    assert_eq!(tenants.len(), 3);
+    for tenant in tenants {
+        fs::write(world.tenant_file(), &tenant).unwrap();
+        world.cli(&["status"]).ok();
+    }
+}
+
+#[test]
 fn documents_point_at_files_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for name in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"] {

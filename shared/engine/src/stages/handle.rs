@@ -8,7 +8,7 @@ use tracing::{error, info};
 use super::{Context, close, load, poll, transform};
 use crate::error::{Error, Kind, Result};
 use crate::model::message::{Message, Task};
-use crate::model::sync::{End, SyncState};
+use crate::model::run::Run;
 use crate::ports::Received;
 
 /// What became of a message. In every case it has to be deleted from its queue; what must go on travels in a new one.
@@ -116,28 +116,23 @@ pub async fn abandon(context: &Context, received: &Received, why: &str) -> Resul
 
 /// Marks the run of a task as ended without completion.
 async fn end_run(context: &Context, task: &Task, why: &str) -> Result<()> {
-    let (sync, run) = (task.sync(), task.run());
     let now = context.clock.now();
-    let known = context
-        .store
-        .update_run(run, &mut |run| match task {
-            Task::Poll(_) => run.fail(why, now),
-            _ => run.incomplete(why, now),
-        })
-        .await?;
-    if known.is_none()
-        && let Task::Poll(task) = task
-    {
-        // It failed before anything was read. It is written down all the same, for whoever looks for it.
-        let mut failed = poll::unread_run(context, task).await?;
-        failed.fail(why, now);
-        context.store.create_run(&failed).await?;
-    }
-    let finish = &mut |state: &mut SyncState| _ = state.finish(run, End::NotComplete);
-    if context.store.update_sync(sync, finish).await?.owes_a_run() {
-        super::start::send_again(context, sync).await?;
-    }
-    Ok(())
+    let end = &mut |run: &mut Run| match task {
+        Task::Poll(_) => run.fail(why, now),
+        _ => run.incomplete(why, now),
+    };
+    let ended = match (context.store.update_run(task.run(), end).await?, task) {
+        (Some(run), _) => run,
+        (None, Task::Poll(task)) => {
+            // It failed before anything was read. It is written down all the same, for whoever looks for it.
+            let mut failed = poll::unread_run(context, task).await?;
+            failed.fail(why, now);
+            context.store.create_run(&failed).await?;
+            failed
+        }
+        (None, _) => return Ok(()),
+    };
+    poll::release_if_given_up(context, &ended).await
 }
 
 /// A refusal that no repetition can mend, unless it says otherwise itself.

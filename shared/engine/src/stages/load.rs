@@ -3,7 +3,7 @@
 
 use super::Context;
 use super::handle::internal;
-use super::poll::send_close_if_due;
+use super::poll::{release_if_given_up, send_close_if_due};
 use super::transform::mapped_rows;
 use crate::error::Result;
 use crate::model::audit::{AuditBatch, AuditEntry, Held, HeldWhy, Outcome, Settled};
@@ -67,7 +67,10 @@ pub(super) async fn load(context: &Context, task: &BatchTask, payload: &[u8]) ->
         release_overtaken(context, &plan, task).await?;
     }
     match context.store.batch_done(&task.batch, &counts).await? {
-        Some(run) => send_close_if_due(context, &run).await,
+        Some(run) => {
+            release_if_given_up(context, &run).await?;
+            send_close_if_due(context, &run).await
+        }
         None => Err(internal(format!("run {} is not known", task.batch.run))),
     }
 }

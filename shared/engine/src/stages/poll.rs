@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, info};
 
 use super::handle::internal;
-use super::{Context, replay};
+use super::{Context, replay, start};
 use crate::error::{Error, Result};
 use crate::model::audit::{Counts, Held, HeldWhy};
 use crate::model::batch::{Archived, Version};
@@ -19,7 +19,7 @@ use crate::model::id::{BatchId, RecordKey, SyncId};
 use crate::model::message::{BatchTask, Message, PollTask, Task};
 use crate::model::rows::RowsWriter;
 use crate::model::run::{Run, RunState};
-use crate::model::sync::{Begin, SyncState};
+use crate::model::sync::{Begin, End, SyncState};
 use crate::model::window::{Granularity, Position, Selection, Window};
 use crate::plan::SyncPlan;
 use crate::ports::{ArchivePut, Page, ReadRequest, Source, What};
@@ -38,7 +38,8 @@ pub(super) async fn poll(context: &Context, task: &PollTask, deadline: Option<Da
     if let Some(run) = context.store.run(&task.run).await?
         && run.state != RunState::Polling
     {
-        // The task came again after its work was done; the close task may have been lost with the sender.
+        // The task came again after its work was done; what was to follow may have been lost with the sender.
+        release_if_given_up(context, &run).await?;
         return send_close_if_due(context, &run).await;
     }
     let Some(begun) = begin(context, task, &plan).await? else { return Ok(()) };
@@ -79,6 +80,19 @@ pub(super) enum Polled {
     Lost,
     /// All sessions of the connection are in use.
     NoSession,
+}
+
+/// A run that was given up holds its sync no longer, also when whoever gave it up died before saying so.
+pub(super) async fn release_if_given_up(context: &Context, run: &Run) -> Result<()> {
+    if !run.has_ended() || run.state == RunState::Complete || !context.store.sync(&run.sync).await?.is_held_by(&run.id)
+    {
+        return Ok(());
+    }
+    let finish = &mut |state: &mut SyncState| _ = state.finish(&run.id, End::NotComplete);
+    if context.store.update_sync(&run.sync, finish).await?.owes_a_run() {
+        start::send_again(context, &run.sync).await?;
+    }
+    Ok(())
 }
 
 /// Sends the close task of a run whose batches are all done.
