@@ -43,6 +43,10 @@ const COLUMNS: [&str; 20] = [
 
 const KEY: &str = "document_number, document_type, document_company, pay_item, pay_item_extension";
 
+/// What a step leaves behind would be vacuumed while the next one is measured.
+const LEFT_BEHIND: &str = "set client_min_messages = error; drop schema if exists lower_bound cascade; \
+                           drop schema if exists erp cascade; drop schema if exists etl cascade";
+
 struct Options {
     rows: usize,
     small: usize,
@@ -117,7 +121,7 @@ fn measure(runtime: &tokio::runtime::Runtime, options: &Options, rows: usize, ro
     let csv = folder.path().join("rows.csv");
     let mut measured = Measured { rows, ours: Vec::new(), lower_bound: Vec::new(), resync: Vec::new(), resync_read: 0 };
     for round in 0..rounds {
-        psql(options, "drop schema if exists erp cascade; drop schema if exists etl cascade; checkpoint")?;
+        psql(options, &format!("{LEFT_BEHIND}; checkpoint"))?;
         let state = folder.path().join(format!("state-{round}"));
         set_secret(options, &config, &state)?;
         let (ours, counts) = sync(options, &config, &state)?;
@@ -300,9 +304,10 @@ fn lower_bound(options: &Options, csv: &Path) -> Result<Duration> {
     psql(
         options,
         &format!(
-            "drop schema if exists lower_bound cascade; create schema lower_bound; \
+            "create schema lower_bound; \
              create table lower_bound.ap_invoices as select {columns} from erp.ap_invoices with no data; \
-             alter table lower_bound.ap_invoices add primary key ({KEY}); checkpoint"
+             alter table lower_bound.ap_invoices add primary key ({KEY}); \
+             drop schema erp cascade; drop schema etl cascade; checkpoint"
         ),
     )?;
     let set: Vec<_> = COLUMNS.iter().map(|column| format!("{column} = excluded.{column}")).collect();
