@@ -64,7 +64,7 @@ pub struct Options {
         global = true,
         env = "ML_CONNECTOR_BATCH_ROWS",
         value_name = "N",
-        default_value_t = 8_000,
+        default_value_t = 4_000,
         value_parser = clap::value_parser!(u32).range(1..=100_000),
         hide = true
     )]

@@ -118,7 +118,8 @@ fn prepared(place: &Place, open: impl FnOnce() -> rusqlite::Result<Connection>) 
             ("journal_size_limit", 64 << 20),
             // In pages: what is copied from the log into the file at once.
             ("wal_autocheckpoint", 1000),
-            ("cache_size", -16_384),
+            // In KiB. What is written is rarely read again: a greater cache only holds memory, the more the longer it runs.
+            ("cache_size", -512),
         ] {
             connection.pragma_update(None, name, value)?;
         }

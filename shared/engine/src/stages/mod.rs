@@ -69,7 +69,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_bytes: 2 << 20,
-            batch_rows: 8_000,
+            batch_rows: 4_000,
             message_bytes: 600 << 10,
             lease: Duration::from_secs(1_800),
             attempts: 8,
