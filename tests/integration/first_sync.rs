@@ -124,7 +124,7 @@ fn one_sync_or_one_record_can_be_run_alone() {
 }
 
 #[test]
-fn the_demo_agrees_with_its_source() {
+fn the_demo_agrees_with_its_source_and_its_reports_arrive() {
     let world = World::new();
     // The real demo, only smaller, so that it takes seconds in an unoptimised build.
     let demo = world.cli(&["demo", "--invoices", "1500", "--json"]).ok().json();
@@ -136,7 +136,23 @@ fn the_demo_agrees_with_its_source() {
             assert!(row[figure].is_u64(), "{figure} in {row}");
         }
     }
-    world.cli(&["demo", "--invoices", "300"]).ok().says(&["agrees", "complete up to", "warehouse.sqlite", "audit"]);
+    for sync in demo["reconciled"].as_array().unwrap() {
+        assert_eq!((&sync["agrees"], &sync["differences"]), (&json!(true), &json!(0)), "{sync}");
+    }
+    // The report of each run arrived, the second one when it was sent again.
+    let deliveries = demo["deliveries"].as_array().unwrap();
+    let sent: Vec<_> = deliveries.iter().map(|row| (&row["state"], &row["attempts"])).collect();
+    let arrived = json!("delivered");
+    assert_eq!(sent, [(&arrived, &json!(1)), (&arrived, &json!(2))], "{demo}");
+    world.cli(&["demo", "--invoices", "300"]).ok().says(&[
+        "agrees",
+        "complete up to",
+        "The webhook receiver answered 500",
+        "it is sent again, and nothing else is",
+        "0 differences found",
+        "warehouse.sqlite",
+        "audit",
+    ]);
 }
 
 #[test]

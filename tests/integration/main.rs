@@ -13,12 +13,18 @@
 
 mod bad_input;
 mod complaints;
+mod fidelity;
 mod first_sync;
+mod infra;
 mod killed;
+mod looker;
+mod looker_shapes;
+mod lookml;
 mod postgres;
 mod readme;
 #[path = "../real_rows/mod.rs"]
 mod real_rows;
+mod reconcile;
 mod replay;
 #[path = "../simulation/mod.rs"]
 mod simulation;

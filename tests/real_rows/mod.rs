@@ -8,11 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use serde_json::Value as Json;
+use connectors::looker::Looker;
+use connectors::registry::ConnectionSettings;
+use engine::model::id::TenantId;
+use engine::model::totals::GroupBy;
+use engine::plan::Plans;
+use engine::ports::{Consumer, Secret, SystemClock};
+use sandbox::looker::{Account, LookerSandbox, Project};
+use serde_json::{Value as Json, json};
 
+use crate::world::looker::MODEL;
 use crate::world::program::program;
-use crate::world::{Ran, Rows, Running, Warehouse, left_out};
+use crate::world::{Ran, Rows, Running, Warehouse, block_on, left_out};
+
+/// The API key of the Looker that `sandbox` starts.
+const LOOKER_KEY: [&str; 2] = ["sandboxclient", "sandboxsecret"];
 
 /// Invoice lines as the AP ledger, with the address book and the business units that they name.
 const INVOICES: &str = "F0411.DOC=Document No.,F0411.DCT='PV',F0411.KCO='00001',F0411.SFX=seq():pad(3),F0411.CO='00001',\
@@ -51,10 +63,16 @@ fn invoices_of_a_city_agree_to_the_cent() {
     ];
     for warehouse in warehouses("real invoices into PostgreSQL") {
         let Some(served) = Served::start("sheffield_ap_invoices", INVOICES, warehouse) else { return };
-        served.run(&["suppliers", "cost_centers", "ap_invoices"]).ok();
+        let ran = served.run(&["suppliers", "cost_centers", "ap_invoices"]).ok();
+        looker_agreed(&ran);
+        assert_eq!(ran.json()["deliveries"][0]["state"], "delivered", "the report arrived");
         let figures = figures("invoices", &served.csv);
         assert_eq!(figures["rows"], 44_109);
         served.agrees(&figures, "ap_invoices", "gross_amount", &groups);
+        served.looker_agrees(&figures, "ap_invoices", "gross_amount", &groups, 5_000);
+        // More groups than an answer may have: asked for in slices.
+        assert!(figures["supplier"].as_object().unwrap().len() > 1_000);
+        served.looker_agrees(&figures, "ap_invoices", "gross_amount", &groups, 1_000);
         let suppliers = figures["supplier"].as_object().unwrap().len();
         assert_eq!(served.warehouse.records("suppliers").len(), suppliers);
     }
@@ -70,10 +88,11 @@ fn order_lines_of_an_agency_agree_and_what_does_not_fit_is_listed() {
     ];
     for warehouse in warehouses("real order lines into PostgreSQL") {
         let Some(served) = Served::start("usaid_scms_po_lines", ORDER_LINES, warehouse) else { return };
-        served.run(&["purchase_orders", "purchase_order_lines"]).ok();
+        looker_agreed(&served.run(&["purchase_orders", "purchase_order_lines"]).ok());
         let figures = figures("order_lines", &served.csv);
         assert_eq!(figures["rows"], 10_324);
         served.agrees(&figures, "purchase_order_lines", "extended_amount", &groups);
+        served.looker_agrees(&figures, "purchase_order_lines", "extended_amount", &groups, 5_000);
     }
 }
 
@@ -86,11 +105,13 @@ fn warehouses(what: &str) -> Vec<Option<Warehouse>> {
     [None].into_iter().chain(postgres.map(Some)).collect()
 }
 
-/// A published file that `ml-connector sandbox` serves, and a warehouse for it.
+/// A published file that `ml-connector sandbox` serves, a warehouse for it, and a Looker over that.
 struct Served {
     dir: tempfile::TempDir,
     csv: PathBuf,
     warehouse: Warehouse,
+    /// The one over PostgreSQL: that of `sandbox` shows its SQLite file.
+    _looker: Option<LookerSandbox>,
     _sandbox: Running,
 }
 
@@ -107,8 +128,8 @@ impl Served {
         assert!(unpacked.unwrap().success());
 
         let mut sandbox = Command::new(program());
-        sandbox.current_dir(dir.path()).args(["sandbox", "--port", "0", "--write-config", "acme.yaml", "--seed"]);
-        sandbox.arg(&csv).args(["--map", map]);
+        sandbox.current_dir(dir.path()).args(["sandbox", "--port", "0", "--looker-port", "0"]);
+        sandbox.args(["--write-config", "acme.yaml", "--seed"]).arg(&csv).args(["--map", map]);
         let mut sandbox = Running::start(sandbox);
         sandbox.says("Ctrl-C ends it");
 
@@ -116,7 +137,37 @@ impl Served {
         let tenant = dir.path().join("acme.yaml");
         let text = fs::read_to_string(&tenant).unwrap();
         fs::write(&tenant, with_warehouse(&text, &warehouse)).unwrap();
-        Some(Self { dir, csv, warehouse, _sandbox: sandbox })
+        let mut served = Self { dir, csv, warehouse, _looker: None, _sandbox: sandbox };
+        if matches!(served.warehouse, Warehouse::Postgres(_)) {
+            served.start_looker();
+        }
+        Some(served)
+    }
+
+    /// A Looker over the warehouse takes the place of the one in the tenant file.
+    fn start_looker(&mut self) {
+        self.cli(&["lookml", "--out", "looker"]).ok();
+        let report = json!({
+            "model": MODEL, "view": "ap_invoices", "fields": ["suppliers.name", "ap_invoices.count"], "limit": "20",
+        });
+        let looker = LookerSandbox::builder()
+            .account(Account::admin(LOOKER_KEY[0], LOOKER_KEY[1]))
+            .project(Project::read(&self.dir.path().join("looker")).unwrap())
+            .connection("warehouse", self.warehouse.behind_looker())
+            .look("1", "Open payables by supplier", report);
+        let looker = block_on(looker.start()).unwrap();
+        let (path, text) = self.tenant();
+        let (before, rest) = text.split_once("    looker:\n      url: ").unwrap();
+        let (_, after) = rest.split_once('\n').unwrap();
+        fs::write(path, format!("{before}    looker:\n      url: {}\n{after}", looker.url())).unwrap();
+        self._looker = Some(looker);
+    }
+
+    /// The tenant file and its text.
+    fn tenant(&self) -> (PathBuf, String) {
+        let path = self.dir.path().join("acme.yaml");
+        let text = fs::read_to_string(&path).unwrap();
+        (path, text)
     }
 
     fn cli(&self, words: &[&str]) -> Ran {
@@ -124,6 +175,8 @@ impl Served {
         command.args(words).args(["--config", "acme.yaml"]).current_dir(self.dir.path()).stdin(Stdio::null());
         command.env("ML_CONNECTOR_SECRET_ACME_JDE_USERNAME", "SVCREAD");
         command.env("ML_CONNECTOR_SECRET_ACME_JDE_PASSWORD", "secret");
+        command.env("ML_CONNECTOR_SECRET_ACME_LOOKER_CLIENT_ID", LOOKER_KEY[0]);
+        command.env("ML_CONNECTOR_SECRET_ACME_LOOKER_CLIENT_SECRET", LOOKER_KEY[1]);
         if let Warehouse::Postgres(postgres) = &self.warehouse {
             command.env("ML_CONNECTOR_SECRET_WAREHOUSE_PASSWORD", postgres.password.as_deref().unwrap_or_default());
         }
@@ -139,15 +192,7 @@ impl Served {
         let records = self.warehouse.records(sync);
         assert_eq!(figures["fit"], records.len());
         for group in groups {
-            let ours = sums(&records, group, amount);
-            let theirs: BTreeMap<String, (u64, i128)> = figures[group.name]
-                .as_object()
-                .unwrap()
-                .iter()
-                .map(|(name, pair)| (name.clone(), (pair[0].as_u64().unwrap(), exact(pair[1].as_str().unwrap()))))
-                .collect();
-            let differ = theirs.keys().chain(ours.keys()).filter(|name| ours.get(*name) != theirs.get(*name)).count();
-            assert_eq!(differ, 0, "{differ} of {} groups by {} differ", theirs.len(), group.name);
+            same(&sums(&records, group, amount), figures, group);
         }
         let rejects = self.cli(&["rejects", sync, "--limit", "0", "--json"]).ok().json();
         let listed = rejects["rejects"].as_array().unwrap();
@@ -159,6 +204,51 @@ impl Served {
         assert_eq!((missing, extra), (0, 0), "rejects: {missing} are missing, {extra} are too many");
         assert_eq!(rejects["records"], theirs.len());
     }
+
+    /// Fails the test unless Looker itself counts and sums as the figures say, asked through the connector for at most
+    /// `row_limit` rows at once.
+    fn looker_agrees(&self, figures: &Json, sync: &str, amount: &str, groups: &[Group], row_limit: usize) {
+        let config = ml_connector::config::read(TenantId::new("acme"), "acme.yaml", &self.tenant().1).unwrap();
+        let ConnectionSettings::Looker(settings) = &config.file.tenant.connections["looker"] else { unreachable!() };
+        let settings = connectors::looker::LookerSettings { row_limit, ..settings.clone() };
+        let plan = config.plans.plan(&format!("acme/jde-looker/{sync}").parse().unwrap()).unwrap();
+        let key = ["client_id", "client_secret"].map(str::to_owned).into_iter().zip(LOOKER_KEY.map(str::to_owned));
+        let secret = Secret::new(key.collect());
+        let looker = Looker::open(settings, &secret, BTreeMap::new(), Arc::new(SystemClock::new())).unwrap();
+        block_on(async {
+            for group in groups {
+                let by = match group.length {
+                    7 => GroupBy::Month(group.column.to_owned()),
+                    _ => GroupBy::Value(group.column.to_owned()),
+                };
+                let totals = looker.totals(&plan.table, &by, &[amount]).await.unwrap().unwrap();
+                let ours = totals.into_iter().map(|total| {
+                    let sum = total.sums[0].map_or(0, |sum| exact(&sum.to_string()));
+                    (total.group.unwrap_or_default(), (total.records, sum))
+                });
+                same(&ours.collect(), figures, group);
+            }
+            looker.close().await;
+        });
+    }
+}
+
+/// Fails the test unless Looker showed what was loaded: then no run has a warning.
+fn looker_agreed(ran: &Ran) {
+    let warned = ran.json()["syncs"].as_array().unwrap().iter().filter(|row| row["warnings"] != json!([])).count();
+    assert_eq!(warned, 0, "{warned} syncs warn: {}", ran.stderr);
+}
+
+/// Fails the test unless these groups are the ones of the figures.
+fn same(ours: &BTreeMap<String, (u64, i128)>, figures: &Json, group: &Group) {
+    let theirs: BTreeMap<String, (u64, i128)> = figures[group.name]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, pair)| (name.clone(), (pair[0].as_u64().unwrap(), exact(pair[1].as_str().unwrap()))))
+        .collect();
+    let differ = theirs.keys().chain(ours.keys()).filter(|name| ours.get(*name) != theirs.get(*name)).count();
+    assert_eq!(differ, 0, "{differ} of {} groups by {} differ", theirs.len(), group.name);
 }
 
 /// A file of published rows, where somebody has laid it.

@@ -11,17 +11,19 @@ use chrono::{DateTime, Utc};
 use engine::model::audit::{AuditBatch, AuditLine, Counts, Held, Settled};
 use engine::model::batch::{Archived, MappedBatch, Version};
 use engine::model::decimal::Decimal;
-use engine::model::id::{BatchId, ConnectionId, RecordKey, RunId, SyncId, TenantId};
+use engine::model::delivery::{Cycle, Delivery};
+use engine::model::id::{BatchId, ConnectionId, DeliveryId, IntegrationId, RecordKey, RunId, SyncId, TenantId};
 use engine::model::message::{Message, Stage};
-use engine::model::rows::RowsWriter;
+use engine::model::rows::{Rows, RowsWriter};
 use engine::model::run::Run;
 use engine::model::sync::SyncState;
 use engine::model::table::TableSpec;
+use engine::model::totals::{GroupBy, GroupTotal};
 use engine::model::window::Window;
 use engine::plan::StreamSpec;
 use engine::ports::{
     ArchivePut, Change, Destination, DestinationCapabilities, Finding, HeldFilter, Page, Queue, ReadRequest, Received,
-    Source, SourceCapabilities, Store, Totals, Written,
+    Source, SourceCapabilities, SourceGroup, Store, Totals, Which, Written,
 };
 use engine::{Error, Result};
 
@@ -130,6 +132,11 @@ shaky! {
     settle(sync: &SyncId, settled: &[Settled]) -> ();
     link(sync: &SyncId, links: &[(RecordKey, String)]) -> ();
     linked(sync: &SyncId, keys: &[RecordKey]) -> Vec<(RecordKey, String)>;
+    update_cycle(tenant: &TenantId, integration: &IntegrationId, name: &str, change: Change<'_, Cycle>) -> Cycle;
+    create_delivery(delivery: &Delivery) -> ();
+    delivery(delivery: &DeliveryId) -> Option<Delivery>;
+    deliveries(tenant: &TenantId, integration: &IntegrationId, limit: usize) -> Vec<Delivery>;
+    update_delivery(delivery: &DeliveryId, change: Change<'_, Delivery>) -> Option<Delivery>;
     permit(tenant: &TenantId, connection: &ConnectionId, holder: &str, limit: u32, now: DateTime<Utc>,
         until: DateTime<Utc>) -> bool;
     release_permit(tenant: &TenantId, connection: &ConnectionId, holder: &str) -> ();
@@ -154,6 +161,11 @@ shaky! {
     delete_stale(table: &TableSpec, sync: &SyncId, before: Version, except: &[String]) -> Vec<String>;
     newer_among(table: &TableSpec, sync: &SyncId, keys: &[String], than: Version) -> Vec<String>;
     totals(table: &TableSpec, sync: &SyncId, columns: &[&str], except: &[String]) -> Totals;
+    control_totals(table: &TableSpec, sync: &SyncId, by: &GroupBy, columns: &[&str]) -> Vec<GroupTotal>;
+    standing(table: &TableSpec, sync: &SyncId, which: Which<'_>) -> Rows;
+    count_standing(table: &TableSpec, sync: &SyncId) -> u64;
+    forget(table: &TableSpec, sync: &SyncId, keys: &[RecordKey]) -> ();
+    mark_deleted(table: &TableSpec, sync: &SyncId, before: Version, keys: &[RecordKey]) -> Vec<RecordKey>;
     after_run(table: &TableSpec, sync: &SyncId) -> ();
 }
 
@@ -175,4 +187,5 @@ shaky! {
     read(request: ReadRequest<'_>, rows: &mut RowsWriter) -> Page;
     count(stream: &StreamSpec, window: Window) -> u64;
     total(stream: &StreamSpec, window: Window, column: &str) -> Decimal;
+    groups(stream: &StreamSpec, window: Window, by: &str, columns: &[&str]) -> Option<Vec<SourceGroup>>;
 }

@@ -11,7 +11,7 @@ use engine::model::rows::RowsWriter;
 use engine::model::value::Value;
 use engine::model::window::{Granularity, Position, Window};
 use engine::plan::StreamSpec;
-use engine::ports::{Clock, Finding, Page, ReadRequest, Source, SourceCapabilities, What};
+use engine::ports::{Clock, Finding, Page, ReadRequest, Source, SourceCapabilities, SourceGroup, What};
 
 use super::chaos::Chaos;
 
@@ -72,6 +72,7 @@ impl Source for Erp {
             keys_per_read: Some(2),
             counts: true,
             totals: false,
+            groups: false,
             sessions: 1,
         }
     }
@@ -117,6 +118,10 @@ impl Source for Erp {
 
     async fn total(&self, _: &StreamSpec, _: Window, _: &str) -> Result<Decimal> {
         Ok(Decimal::default())
+    }
+
+    async fn groups(&self, _: &StreamSpec, _: Window, _: &str, _: &[&str]) -> Result<Option<Vec<SourceGroup>>> {
+        Ok(None)
     }
 
     async fn close(&self) {}

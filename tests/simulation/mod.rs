@@ -4,6 +4,7 @@
 //! steps. However it went, once the machine is left in peace the destination equals the source, every record is accounted
 //! for, and nothing older has overwritten anything newer. A failing seed is printed; `ML_CONNECTOR_SEED=n` repeats it.
 
+mod bi;
 mod chaos;
 mod erp;
 
@@ -18,17 +19,19 @@ use chrono::{DateTime, Utc};
 use connectors::warehouse::sqlite::{Sqlite, SqliteSettings};
 use engine::mapping::{ColumnSpec, Declaration, Mapping, SourceColumns};
 use engine::model::decimal::Decimal;
+use engine::model::delivery::{DeliveryState, What};
 use engine::model::id::{BatchId, ConnectionId, IntegrationId, RecordKey, RunId, SyncId, TenantId};
 use engine::model::message::{Message, PollTask, Reason, Stage, Task};
 use engine::model::run::RunState;
 use engine::model::table::TableSpec;
 use engine::model::window::{Replay, Selection};
-use engine::plan::{Plans, StreamSpec, SyncPlan, UpdatedSpec};
-use engine::ports::{Clock, Connectors, Destination, HeldFilter, Ids, Queue, Received, Source, Store};
+use engine::plan::{ConsumerPlan, Control, DeliveryPlan, Plans, StreamSpec, SyncPlan, UpdatedSpec};
+use engine::ports::{Clock, Connectors, Consumer, Destination, HeldFilter, Ids, Queue, Received, Source, Store};
 use engine::stages::{Context, Limits, handle};
 use engine::{Error, Result};
 use futures_util::FutureExt;
 
+use bi::{Bi, Talk};
 use chaos::{Chaos, Crash, Shaky};
 use erp::Erp;
 
@@ -69,11 +72,23 @@ impl Plans for OnePlan {
     fn syncs(&self, _: &TenantId, _: &IntegrationId) -> Result<Vec<SyncId>> {
         Ok(vec![self.0.id.clone()])
     }
+
+    fn consumer(&self, _: &TenantId, _: &IntegrationId) -> Result<Option<Arc<ConsumerPlan>>> {
+        let delivery = DeliveryPlan {
+            name: "daily".to_owned(),
+            what: What::Plan("Daily".to_owned()),
+            after: vec!["things".to_owned()],
+            deadline: Duration::from_secs(3_600),
+            without_late: true,
+        };
+        Ok(Some(Arc::new(ConsumerPlan { connection: ConnectionId::new("bi"), deliveries: vec![delivery] })))
+    }
 }
 
 struct BothSides {
     erp: Arc<Erp>,
     warehouse: Arc<dyn Destination>,
+    bi: Arc<Bi>,
     chaos: Arc<Chaos>,
 }
 
@@ -85,6 +100,10 @@ impl Connectors for BothSides {
 
     async fn secret_fingerprint(&self, _: &TenantId, _: &ConnectionId) -> Result<String> {
         Ok("1".to_owned())
+    }
+
+    async fn consumer(&self, _: &TenantId, _: &ConnectionId) -> Result<Box<dyn Consumer>> {
+        Ok(Box::new(Talk { bi: Arc::clone(&self.bi), chaos: Arc::clone(&self.chaos) }))
     }
 
     async fn destination(&self, _: &TenantId, _: &ConnectionId) -> Result<Arc<dyn Destination>> {
@@ -141,6 +160,7 @@ fn plan() -> SyncPlan {
         wait_at_most: Duration::from_secs(86_400),
         keep_archive: Duration::from_secs(30 * 86_400),
         totals: Vec::new(),
+        control: Control::default(),
         keeps_links: false,
         after: Vec::new(),
     }
@@ -150,6 +170,7 @@ struct World {
     context: Context,
     embedded: Arc<Embedded>,
     erp: Arc<Erp>,
+    bi: Arc<Bi>,
     chaos: Arc<Chaos>,
     clock: Arc<VirtualClock>,
     sync: SyncId,
@@ -167,12 +188,14 @@ impl World {
         let settings = SqliteSettings { path: warehouse.path().to_owned() };
         let destination: Arc<dyn Destination> = Arc::new(Sqlite::open(&settings));
         let plan = plan();
+        let bi = Arc::new(Bi::default());
         let context = Context {
             queue: Arc::new(Shaky { chaos: Arc::clone(&chaos), inner: Arc::clone(&embedded) }),
             store: Arc::new(Shaky { chaos: Arc::clone(&chaos), inner: Arc::clone(&embedded) }),
             connectors: Arc::new(BothSides {
                 erp: Arc::clone(&erp),
                 warehouse: destination,
+                bi: Arc::clone(&bi),
                 chaos: Arc::clone(&chaos),
             }),
             clock: ports,
@@ -182,7 +205,7 @@ impl World {
             plans: Arc::new(OnePlan(Arc::new(plan))),
         };
         let sync = "sim/erp-warehouse/things".parse().unwrap();
-        Self { context, embedded, erp, chaos, clock, sync, warehouse }
+        Self { context, embedded, erp, bi, chaos, clock, sync, warehouse }
     }
 
     async fn step(&self) {
@@ -309,6 +332,27 @@ impl World {
             assert!(run.has_ended(), "{run:?}");
             assert!(run.state != RunState::Complete || run.counts.balanced(), "{run:?}");
         }
+        self.check_deliveries().await;
+    }
+
+    /// Nothing was sent twice, and what is said of each delivery is true.
+    async fn check_deliveries(&self) {
+        let sent = self.bi.sent.lock().unwrap().iter().map(|(tag, copies)| (tag.clone(), copies.copies)).collect();
+        let mut sent: BTreeMap<String, u32> = sent;
+        let (tenant, integration) = (&self.sync.tenant, &self.sync.integration);
+        for delivery in self.embedded.deliveries(tenant, integration, 1_000).await.unwrap() {
+            let copies = sent.remove(&delivery.tag()).unwrap_or(0);
+            match &delivery.state {
+                DeliveryState::Delivered { .. } => assert_eq!(copies, 1, "{delivery:?}"),
+                // Refused or failed on its way, or given up before it was sent.
+                DeliveryState::Failed { .. } => assert!(copies <= 1, "{delivery:?}"),
+                DeliveryState::Uncertain { .. } => assert!(copies <= 1, "{delivery:?}"),
+                state => panic!("{} was forgotten: {state:?}", delivery.id),
+            }
+            let run = self.embedded.run(&delivery.runs["things"]).await.unwrap().unwrap();
+            assert!(run.selection.moves_watermark(), "{run:?}");
+        }
+        assert!(sent.is_empty(), "sent without being written down: {sent:?}");
     }
 }
 
@@ -336,6 +380,7 @@ async fn story(seed: u64) {
     assert_eq!(last.state, RunState::Complete, "{last:?}");
     assert!(last.proof.as_ref().is_some_and(|proof| proof.agrees), "{:?}", last.proof);
     world.check().await;
+    assert_eq!(world.bi.sent.lock().unwrap()["run last"].copies, 1, "what completes is delivered once");
 }
 
 impl World {

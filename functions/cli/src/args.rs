@@ -6,7 +6,8 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backfill, check, completions, demo, init, preview, rejects, replay, run, sandbox, schema, secrets, status,
+    audit, backfill, check, completions, demo, infra, init, lookml, preview, reconcile, rejects, replay, run, sandbox,
+    schema, secrets, status,
 };
 use crate::exit;
 
@@ -69,6 +70,17 @@ pub struct Options {
         hide = true
     )]
     pub batch_rows: u32,
+    /// For how many seconds the outcome of a delivery is looked for
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_DELIVERIES_SETTLE",
+        value_name = "SECONDS",
+        default_value_t = 900,
+        value_parser = clap::value_parser!(u64).range(1..=86_400),
+        help_heading = "Common options"
+    )]
+    pub deliveries_settle: u64,
     /// Say on stderr what the stages do; twice for every step
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Common options")]
     pub verbose: u8,
@@ -102,12 +114,18 @@ pub enum Verb {
     Audit(audit::Args),
     /// List the records that were refused, with field, value and reason
     Rejects(rejects::Args),
+    /// Prove that source and destination agree; name every record that does not, and mend it on request
+    Reconcile(reconcile::Args),
     /// Send records the same way once more
     Replay(replay::Args),
     /// Read a past period again, window by window
     Backfill(backfill::Args),
     /// Set, list and remove the secrets of connections
     Secrets(secrets::Args),
+    /// Write the LookML of a tenant's tables: views, explores and dashboards for Looker
+    Lookml(lookml::Args),
+    /// Render and check the templates of a deployment in the cloud
+    Infra(infra::Args),
     /// Print the JSON Schema of the files that people write
     Schema(schema::Args),
     /// Start the simulated systems and print a tenant file for them

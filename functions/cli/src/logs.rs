@@ -17,7 +17,7 @@ pub fn start(output: &Output, verbose: u8) {
         // What is put back is told too: somebody who waits wants to know for what.
         0 => "warn,engine::stages::handle=info",
         1 => "warn,engine=info,connectors=info,backend_embedded=info,ml_connector=info",
-        _ => "info,engine=debug,connectors=debug,backend_embedded=debug,ml_connector=debug",
+        _ => "info,metrics=off,engine=debug,connectors=debug,backend_embedded=debug,ml_connector=debug",
     };
     let lines = output.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -6,6 +6,7 @@ use engine::model::id::SyncId;
 use engine::model::run::{Run, RunState};
 use serde::Serialize;
 
+use crate::deliveries::{self, DeliveryRow};
 use crate::output::Answer;
 use crate::words::{Columns, count, number, shortened, time_or_dash};
 
@@ -197,12 +198,14 @@ pub fn in_seconds(length: TimeDelta) -> f64 {
 pub struct Rows {
     /// One per sync, in the order in which they were run.
     pub syncs: Vec<SyncRow>,
+    /// What was delivered meanwhile.
+    pub deliveries: Vec<DeliveryRow>,
 }
 
 impl Rows {
-    /// Whether every sync succeeded.
+    /// Whether every sync and every delivery succeeded.
     pub fn are_ok(&self) -> bool {
-        self.syncs.iter().all(SyncRow::is_ok)
+        self.syncs.iter().all(SyncRow::is_ok) && self.deliveries.iter().all(DeliveryRow::is_ok)
     }
 
     /// What a person should know beyond the table, and which command shows it.
@@ -214,12 +217,14 @@ impl Rows {
             let problem = (!row.is_ok() && !row.note.is_empty()).then(|| format!("{}: {}", row.problem(), row.note));
             for text in problem.into_iter().chain(row.warnings.iter().cloned()) {
                 match problems.iter_mut().find(|(known, _)| *known == text) {
+                    Some((_, syncs)) if syncs.contains(&row.sync.as_str()) => {}
                     Some((_, syncs)) => syncs.push(&row.sync),
                     None => problems.push((text, vec![&row.sync])),
                 }
             }
         }
         words.extend(problems.into_iter().map(|(text, syncs)| format!("{}: {text}", syncs.join(", "))));
+        words.extend(self.deliveries.iter().filter_map(DeliveryRow::words));
         let (rejects, waiting) =
             self.syncs.iter().fold((0, 0), |(r, w), row| (r + row.open_rejects, w + row.open_waiting));
         if rejects > 0 {
@@ -264,7 +269,8 @@ impl Answer for Rows {
             cells.push(row.verdict());
             columns.row(cells);
         }
-        columns.text()
+        let syncs = if self.syncs.is_empty() { String::new() } else { columns.text() };
+        syncs + &deliveries::table(&self.deliveries)
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use backend_embedded::{ChainVault, Embedded, SystemClock, environment};
+use backend_embedded::{ChainVault, Embedded, environment};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
 use connectors::registry::Registry;
 use engine::config::ConnectionSpec;
-use engine::model::id::{ConnectionId, RecordKey, SyncId, TenantId};
+use engine::model::id::{ConnectionId, IntegrationId, RecordKey, SyncId, TenantId};
 use engine::plan::SyncPlan;
-use engine::ports::Source;
+use engine::ports::{Source, SystemClock};
 use engine::stages::{Context, Limits};
 
 use crate::args::Options;
@@ -62,7 +63,7 @@ impl Setup {
         let settings: BTreeMap<_, _> =
             settings.iter().map(|(name, settings)| (ConnectionId::new(name), settings.clone())).collect();
         let tenant = config.file.id.clone();
-        let registry = Registry::new(vault, clock.clone()).with_tenant(tenant.clone(), settings);
+        let registry = Registry::new(clock.clone()).with_tenant(tenant.clone(), settings, vault);
         let embedded = Arc::new(embedded);
         let context = Context {
             queue: embedded.clone(),
@@ -71,7 +72,12 @@ impl Setup {
             plans: Arc::new(config.plans.clone()),
             clock: clock.clone(),
             ids: clock,
-            limits: Limits { attempts: options.attempts, batch_rows: options.batch_rows as usize, ..Limits::default() },
+            limits: Limits {
+                attempts: options.attempts,
+                batch_rows: options.batch_rows as usize,
+                deliveries_settle: Duration::from_secs(options.deliveries_settle),
+                ..Limits::default()
+            },
         };
         Self { tenant, context, embedded, config }
     }
@@ -82,6 +88,20 @@ impl Setup {
     /// Never today; the plans decide.
     pub fn all_syncs(&self) -> engine::Result<Vec<SyncId>> {
         Ok(self.config.plans.iter().filter(|sync| sync.enabled).map(|sync| sync.plan.id.clone()).collect())
+    }
+
+    /// The integrations that have a sync that is switched on.
+    ///
+    /// # Errors
+    /// As [`Setup::all_syncs`].
+    pub fn integrations(&self) -> engine::Result<Vec<IntegrationId>> {
+        let mut integrations: Vec<IntegrationId> = Vec::new();
+        for sync in self.all_syncs()? {
+            if !integrations.contains(&sync.integration) {
+                integrations.push(sync.integration);
+            }
+        }
+        Ok(integrations)
     }
 
     /// The syncs of these names, in the order in which they are run; all that are switched on when none is named.

@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 
 use backend_embedded::{DeadLetter, WorkLock};
-use engine::model::id::{RunId, SyncId};
+use engine::model::delivery::Delivery;
+use engine::model::id::{DeliveryId, RunId, SyncId};
 use engine::model::message::{Reason, Stage};
 use engine::model::run::Run;
 use engine::model::window::Selection;
-use engine::stages::start;
+use engine::stages::{replay_delivery, start};
 use tokio::sync::watch;
 
+use crate::deliveries::{self, DeliveryRow};
 use crate::driver::{Lanes, drain};
 use crate::exit::{Exit, failure};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::rows::SyncRow;
+use crate::rows::{Rows, SyncRow};
 use crate::setup::Setup;
 use crate::words::{count, time};
 
@@ -26,6 +28,8 @@ pub struct Work<'a> {
     setup: &'a Setup,
     output: &'a Output,
     before: HashMap<SyncId, Before>,
+    /// The newest deliveries as they were when the work began.
+    deliveries: Vec<Delivery>,
     /// Why a run that was asked for is not known: it could not even begin.
     not_begun: HashMap<SyncId, String>,
     interrupted: watch::Receiver<bool>,
@@ -50,6 +54,7 @@ impl<'a> Work<'a> {
             setup,
             output,
             before: HashMap::new(),
+            deliveries: deliveries::newest(setup).await?,
             not_begun: HashMap::new(),
             interrupted: ctrl_c(),
             _lock: lock,
@@ -135,7 +140,7 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn rows(&self, asked: &[SyncId]) -> anyhow::Result<Vec<SyncRow>> {
+    pub async fn rows(&self, asked: &[SyncId]) -> anyhow::Result<Rows> {
         let mut rows = Vec::new();
         for sync in self.setup.all_syncs()? {
             let runs = self.runs_of(&sync).await?;
@@ -147,7 +152,23 @@ impl<'a> Work<'a> {
             let row = SyncRow::new(&sync, &runs, watermark, store.held_count(&sync).await?);
             rows.push(row.not_begun(self.not_begun(&sync)));
         }
-        Ok(rows)
+        Ok(Rows { syncs: rows, deliveries: self.deliveries().await? })
+    }
+
+    /// The deliveries that went any further since the work began, oldest first.
+    async fn deliveries(&self) -> anyhow::Result<Vec<DeliveryRow>> {
+        let mut moved = deliveries::newest(self.setup).await?;
+        moved.retain(|delivery| !self.deliveries.contains(delivery));
+        Ok(moved.iter().rev().map(DeliveryRow::from).collect())
+    }
+
+    /// Sends a delivery again, and follows it.
+    ///
+    /// # Errors
+    /// When it is not known, or must not be sent again.
+    pub async fn deliver(&mut self, delivery: &DeliveryId, may_arrive_twice: bool) -> anyhow::Result<()> {
+        replay_delivery(&self.setup.context, delivery, may_arrive_twice).await?;
+        self.drain().await
     }
 
     /// The runs of a sync that began since the work began, or were continued by it; oldest first.

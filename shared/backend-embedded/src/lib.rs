@@ -1,4 +1,4 @@
-//! The engine's ports on one machine: queue, store, vault and clock in one directory, without a server.
+//! The engine's ports on one machine: queue, store and vault in one directory, without a server.
 //!
 //! Start with [`Embedded`], which is queue and store at once. Everything lies in `state.db`, a SQLite file: when a call
 //! returns, its effect has reached the disk. One process at a time works on a directory ([`WorkLock`]); any number may
@@ -7,7 +7,6 @@
 //! The files carry the names of their counterparts in a cloud backend. Nothing in here decides anything: rules are the
 //! engine's, this crate remembers.
 
-mod clock;
 mod database;
 mod lock;
 mod queue;
@@ -20,9 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::Result;
-use engine::ports::Clock;
+use engine::ports::{Clock, SystemClock};
 
-pub use clock::SystemClock;
 pub use lock::WorkLock;
 pub use queue::DeadLetter;
 pub use vault::{ChainVault, EnvVault, FileVault, PASSPHRASE_VARIABLE, environment};

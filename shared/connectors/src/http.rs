@@ -16,9 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use engine::metrics::{self, Unit};
 use engine::{Error, Result};
+pub use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
-use reqwest::{Request, RequestBuilder, Url};
+use reqwest::{Request, RequestBuilder, Response, Url};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use schemars::JsonSchema;
@@ -106,6 +108,13 @@ pub struct Answer {
     html: bool,
 }
 
+/// A call that brought no whole answer.
+struct Broken {
+    error: Error,
+    /// Whether the other side may have the request.
+    sent: bool,
+}
+
 impl Http {
     /// A client.
     ///
@@ -151,6 +160,13 @@ impl Http {
         self.client.post(self.url(path))
     }
 
+    /// A request for a path under the base address, with an encoded query.
+    pub fn request(&self, method: Method, path: &str, query: Option<&str>) -> RequestBuilder {
+        let mut url = self.url(path);
+        url.set_query(query);
+        self.client.request(method, url)
+    }
+
     /// The address of a path under the base address.
     pub fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
@@ -164,12 +180,38 @@ impl Http {
     /// Later when the host cannot be reached or the answer is cut short, Stop when its certificate is not trusted or the
     /// answer is longer than allowed.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer> {
-        let request: Request =
-            request.build().map_err(|e| Error::stop(format!("no request: {}", chain(&e.without_url()))))?;
-        let mut response = self.client.execute(request).await.map_err(|e| self.failure(e))?;
+        self.exchange(request).await.map_err(|broken| broken.error)
+    }
+
+    /// Sends a request that must not take effect twice, and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// As [`Http::send`] while the host certainly did not get the request, and Unknown from then on.
+    pub async fn send_once(&self, request: RequestBuilder) -> Result<Answer> {
+        self.exchange(request).await.map_err(|broken| match broken.sent {
+            true => Error::unknown(broken.error.to_string()),
+            false => broken.error,
+        })
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Broken> {
+        let request: Request = request.build().map_err(|e| Broken {
+            error: Error::stop(format!("no request: {}", chain(&e.without_url()))),
+            sent: false,
+        })?;
+        metrics::emit("Calls", 1, Unit::Count);
+        let response = self.client.execute(request).await;
+        let response = response.map_err(|e| Broken { sent: !e.is_connect(), error: self.failure(e) })?;
+        self.whole(response).await.map_err(|error| Broken { error, sent: true })
+    }
+
+    async fn whole(&self, mut response: Response) -> Result<Answer> {
         let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::trim);
         let date = header(DATE).and_then(|d| DateTime::parse_from_rfc2822(d).ok()).map(|d| d.with_timezone(&Utc));
         let retry_after = header(RETRY_AFTER).and_then(|wait| wait_of(wait, date));
+        if let Some(wait) = retry_after {
+            metrics::emit("WaitsAskedFor", u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Unit::Milliseconds);
+        }
         let html_type = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
         let status = response.status().as_u16();
         let announced = response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);

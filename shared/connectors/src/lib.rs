@@ -4,5 +4,6 @@
 
 pub mod http;
 pub mod jde;
+pub mod looker;
 pub mod registry;
 pub mod warehouse;

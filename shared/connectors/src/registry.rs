@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use engine::config::ConnectionSpec;
 use engine::mapping::Fault;
 use engine::model::id::{ConnectionId, TenantId};
-use engine::ports::{Clock, Connectors, Destination, Source, Vault};
+use engine::ports::{Clock, Connectors, Consumer, Destination, Secret, Source, Vault};
 use engine::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::jde::{JdeSettings, JdeSource};
+use crate::looker::{Looker, LookerSettings};
 use crate::warehouse::{Postgres, PostgresSettings, Sqlite, SqliteSettings};
 
 /// One system with its address and the name of its secret. The system's name is the key: `jde: { url: … }`.
@@ -25,6 +27,8 @@ pub enum ConnectionSettings {
     Postgres(PostgresSettings),
     /// A SQLite file. A destination, for trying things out and for small tenants.
     Sqlite(SqliteSettings),
+    /// Looker. It is told when tables change, compared with, and asked to deliver.
+    Looker(LookerSettings),
 }
 
 impl ConnectionSpec for ConnectionSettings {
@@ -33,6 +37,7 @@ impl ConnectionSpec for ConnectionSettings {
             Self::Jde(_) => "jde",
             Self::Postgres(_) => "postgres",
             Self::Sqlite(_) => "sqlite",
+            Self::Looker(_) => "looker",
         }
     }
 
@@ -40,13 +45,14 @@ impl ConnectionSpec for ConnectionSettings {
         match self {
             Self::Jde(_) => "jde",
             Self::Postgres(_) | Self::Sqlite(_) => "warehouse",
+            Self::Looker(_) => "looker",
         }
     }
 
     fn zone(&self) -> Option<&str> {
         match self {
             Self::Jde(settings) => Some(settings.zone.name()),
-            Self::Postgres(_) | Self::Sqlite(_) => None,
+            Self::Postgres(_) | Self::Sqlite(_) | Self::Looker(_) => None,
         }
     }
 
@@ -54,6 +60,7 @@ impl ConnectionSpec for ConnectionSettings {
         let checked = match self {
             Self::Jde(settings) => settings.validate(),
             Self::Postgres(_) | Self::Sqlite(_) => Ok(()),
+            Self::Looker(settings) => return settings.faults(),
         };
         let fault = |error: Error| Fault { path: Vec::new(), message: error.to_string() };
         checked.err().map(fault).into_iter().collect()
@@ -67,29 +74,65 @@ impl ConnectionSettings {
             Self::Jde(settings) => Some(&settings.secret),
             Self::Postgres(settings) => settings.secret.as_deref(),
             Self::Sqlite(_) => None,
+            Self::Looker(settings) => Some(&settings.secret),
         }
     }
 }
 
 /// The connections of tenants, opened on demand. Destinations are kept, sources live for one poll.
 pub struct Registry {
-    tenants: BTreeMap<TenantId, BTreeMap<ConnectionId, ConnectionSettings>>,
-    vault: Arc<dyn Vault>,
+    tenants: BTreeMap<TenantId, Tenant>,
     clock: Arc<dyn Clock>,
-    destinations: tokio::sync::Mutex<HashMap<(TenantId, ConnectionId), Arc<dyn Destination>>>,
+    destinations: tokio::sync::Mutex<HashMap<(TenantId, ConnectionId), Opened>>,
 }
+
+/// What is known of a tenant.
+struct Tenant {
+    connections: BTreeMap<ConnectionId, ConnectionSettings>,
+    vault: Arc<dyn Vault>,
+}
+
+/// A destination that is kept, and the secret it was opened with.
+struct Opened {
+    destination: Arc<dyn Destination>,
+    secret: String,
+    looked_at: DateTime<Utc>,
+}
+
+/// How long a kept destination is used before it is looked whether its secret is still the same.
+const SECRET_HOLDS: TimeDelta = TimeDelta::minutes(5);
 
 impl Registry {
     /// A registry without tenants.
-    pub fn new(vault: Arc<dyn Vault>, clock: Arc<dyn Clock>) -> Self {
-        Self { tenants: BTreeMap::new(), vault, clock, destinations: tokio::sync::Mutex::default() }
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { tenants: BTreeMap::new(), clock, destinations: tokio::sync::Mutex::default() }
     }
 
-    /// Adds a tenant's connections.
+    /// Adds a tenant's connections, whose secrets are in `vault`.
     #[must_use]
-    pub fn with_tenant(mut self, tenant: TenantId, connections: BTreeMap<ConnectionId, ConnectionSettings>) -> Self {
-        self.tenants.insert(tenant, connections);
+    pub fn with_tenant(
+        mut self,
+        tenant: TenantId,
+        connections: BTreeMap<ConnectionId, ConnectionSettings>,
+        vault: Arc<dyn Vault>,
+    ) -> Self {
+        self.tenants.insert(tenant, Tenant { connections, vault });
         self
+    }
+
+    /// The names of a tenant's connections.
+    pub fn connections(&self, tenant: &TenantId) -> Vec<ConnectionId> {
+        self.tenants.get(tenant).map(|tenant| tenant.connections.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    fn tenant(&self, tenant: &TenantId) -> Result<&Tenant> {
+        self.tenants
+            .get(tenant)
+            .ok_or_else(|| Error::stop(format!("tenant `{tenant}` is not configured: is its file in infra/tenants")))
+    }
+
+    async fn secret(&self, tenant: &TenantId, name: &str) -> Result<Secret> {
+        self.tenant(tenant)?.vault.secret(name).await
     }
 
     /// The settings of a connection.
@@ -97,10 +140,7 @@ impl Registry {
     /// # Errors
     /// Stops when the tenant has no connection of that name, and names those it has.
     pub fn settings(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<&ConnectionSettings> {
-        let connections = self
-            .tenants
-            .get(tenant)
-            .ok_or_else(|| Error::stop(format!("tenant `{tenant}` is not configured: is its file in infra/tenants")))?;
+        let connections = &self.tenant(tenant)?.connections;
         connections.get(connection).ok_or_else(|| {
             let names: Vec<_> = connections.keys().map(ConnectionId::as_str).collect();
             Error::stop(format!(
@@ -117,20 +157,38 @@ impl Connectors for Registry {
         let place = |error: Error| error.at(format!("connection `{connection}`"));
         Ok(match self.settings(tenant, connection)? {
             ConnectionSettings::Jde(settings) => {
-                let secret = self.vault.secret(&settings.secret).await?;
+                let secret = self.secret(tenant, &settings.secret).await?;
                 Box::new(JdeSource::new(settings.clone(), &secret, Arc::clone(&self.clock)).map_err(place)?)
             }
             other @ (ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_)) => {
                 return Err(place(Error::stop(format!("{} is not read from: it is a destination", other.system()))));
+            }
+            ConnectionSettings::Looker(_) => {
+                return Err(place(Error::stop("looker is not read from: it shows what is loaded")));
             }
         })
     }
 
     async fn secret_fingerprint(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<String> {
         match self.settings(tenant, connection)?.secret() {
-            Some(name) => Ok(self.vault.secret(name).await?.fingerprint()),
+            Some(name) => Ok(self.secret(tenant, name).await?.fingerprint()),
             None => Ok(String::new()),
         }
+    }
+
+    async fn consumer(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Box<dyn Consumer>> {
+        let place = |error: Error| error.at(format!("connection `{connection}`"));
+        let settings = match self.settings(tenant, connection)? {
+            ConnectionSettings::Looker(settings) => settings,
+            other => return Err(place(Error::stop(format!("{} is told nothing: only Looker is", other.system())))),
+        };
+        let secret = self.secret(tenant, &settings.secret).await?;
+        let mut plan_secrets = BTreeMap::new();
+        for name in settings.plan_secrets() {
+            plan_secrets.insert(name.to_owned(), self.secret(tenant, name).await?);
+        }
+        let looker = Looker::open(settings.clone(), &secret, plan_secrets, Arc::clone(&self.clock));
+        Ok(Box::new(looker.map_err(place)?))
     }
 
     async fn destination(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Arc<dyn Destination>> {
@@ -138,13 +196,22 @@ impl Connectors for Registry {
         let settings = self.settings(tenant, connection)?;
         // Held while opening, which calls no system: two callers at once get the same destination and its one pool.
         let mut destinations = self.destinations.lock().await;
-        if let Some(destination) = destinations.get(&(tenant.clone(), connection.clone())) {
-            return Ok(Arc::clone(destination));
+        let kept = (tenant.clone(), connection.clone());
+        let now = self.clock.now();
+        if let Some(opened) = destinations.get_mut(&kept) {
+            if now - opened.looked_at < SECRET_HOLDS {
+                return Ok(Arc::clone(&opened.destination));
+            }
+            if self.secret_fingerprint(tenant, connection).await? == opened.secret {
+                opened.looked_at = now;
+                return Ok(Arc::clone(&opened.destination));
+            }
+            tracing::info!(%tenant, %connection, "opened again: its secret has changed");
         }
         let destination: Arc<dyn Destination> = match settings {
             ConnectionSettings::Postgres(settings) => {
                 let secret = match &settings.secret {
-                    Some(name) => Some(self.vault.secret(name).await?),
+                    Some(name) => Some(self.secret(tenant, name).await?),
                     None => None,
                 };
                 Arc::new(Postgres::open(settings, secret.as_ref()).map_err(place)?)
@@ -153,8 +220,13 @@ impl Connectors for Registry {
             ConnectionSettings::Jde(_) => {
                 return Err(place(Error::stop("jde is not written to: it is a source")));
             }
+            ConnectionSettings::Looker(_) => {
+                return Err(place(Error::stop("looker is not written to: it shows what is loaded")));
+            }
         };
-        destinations.insert((tenant.clone(), connection.clone()), Arc::clone(&destination));
+        let secret = self.secret_fingerprint(tenant, connection).await?;
+        let opened = Opened { destination: Arc::clone(&destination), secret, looked_at: now };
+        destinations.insert(kept, opened);
         Ok(destination)
     }
 }
@@ -175,7 +247,8 @@ mod tests {
                 return Err(Error::stop(format!("there is no secret `{name}`")));
             }
             let field = |name: &str| (name.to_owned(), "x".to_owned());
-            Ok(Secret::new(BTreeMap::from([field("username"), field("password")])))
+            let names = ["username", "password", "client_id", "client_secret"];
+            Ok(Secret::new(names.into_iter().map(field).collect()))
         }
     }
 
@@ -193,10 +266,14 @@ mod tests {
             "old_erp": {"jde": {"url": "https://ais.example.com/jderest", "secret": "acme/old"}},
             "plain_erp": {"jde": {"url": "http://ais.example.com/jderest", "secret": "acme/jde"}},
             "file": {"sqlite": {"path": "warehouse.sqlite"}},
+            "bi": {"looker": {"url": "https://acme.looker.example.com", "secret": "acme/jde", "model": "erp"}},
+            "plain_bi": {"looker": {"url": "http://acme.looker.example.com", "secret": "acme/jde", "model": "erp"}},
+            "mailing_bi": {"looker": {"url": "https://acme.looker.example.com", "secret": "acme/jde", "model": "erp", "plans": {
+                "daily": {"look": "1", "crontab": "0 6 * * *", "destinations": [{"s3": "s3://acme/", "secret": "acme/s3"}]}}}},
         });
         let connections: BTreeMap<String, ConnectionSettings> = serde_json::from_value(connections).unwrap();
         let connections = connections.into_iter().map(|(name, settings)| (ConnectionId::new(name), settings)).collect();
-        Registry::new(Arc::new(OneSecret), Arc::new(Never)).with_tenant(TenantId::new("acme"), connections)
+        Registry::new(Arc::new(Never)).with_tenant(TenantId::new("acme"), connections, Arc::new(OneSecret))
     }
 
     #[tokio::test]
@@ -209,6 +286,8 @@ mod tests {
         let erp = registry.secret_fingerprint(&acme, &ConnectionId::new("erp")).await.unwrap();
         assert!(!erp.is_empty());
         assert_eq!(registry.secret_fingerprint(&acme, &ConnectionId::new("file")).await.unwrap(), "");
+        registry.consumer(&acme, &ConnectionId::new("bi")).await.unwrap();
+        assert!(!registry.secret_fingerprint(&acme, &ConnectionId::new("bi")).await.unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -216,8 +295,9 @@ mod tests {
         let (registry, acme) = (registry(), TenantId::new("acme"));
         for (tenant, connection, words) in [
             ("other", "erp", "tenant `other` is not configured"),
-            ("acme", "erpp", "it has erp, file, old_erp, plain_erp"),
+            ("acme", "erpp", "it has bi, erp, file, mailing_bi, old_erp, plain_bi, plain_erp"),
             ("acme", "file", "connection `file`: sqlite is not read from"),
+            ("acme", "bi", "connection `bi`: looker is not read from"),
             ("acme", "old_erp", "acme/old"),
             ("acme", "plain_erp", "connection `plain_erp`: `url` must begin with https"),
         ] {
@@ -227,6 +307,24 @@ mod tests {
         }
         let error = registry.destination(&acme, &ConnectionId::new("erp")).await.err().unwrap();
         assert!(error.to_string().contains("jde is not written to"), "{error}");
+        let error = registry.destination(&acme, &ConnectionId::new("bi")).await.err().unwrap();
+        assert!(error.to_string().contains("looker is not written to"), "{error}");
+        for (connection, words) in [
+            ("erp", "connection `erp`: jde is told nothing"),
+            ("plain_bi", "connection `plain_bi`: `url` must begin with https"),
+            ("mailing_bi", "there is no secret `acme/s3`"),
+        ] {
+            let error = registry.consumer(&acme, &ConnectionId::new(connection)).await.err().unwrap();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_say_where_they_cannot_work() {
+        let settings = json!({"looker": {"url": "https://x", "secret": "s", "model": "erp", "row_limit": 9999}});
+        let settings: ConnectionSettings = serde_json::from_value(settings).unwrap();
+        assert_eq!((settings.system(), settings.kind(), settings.secret()), ("looker", "looker", Some("s")));
+        assert_eq!(settings.faults()[0].path, ["row_limit"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 pub mod config;
 pub mod error;
 pub mod mapping;
+pub mod metrics;
 pub mod model;
 pub mod plan;
 pub mod ports;

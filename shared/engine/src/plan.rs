@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::mapping::Mapping;
+use crate::model::delivery::What;
 use crate::model::id::{ConnectionId, IntegrationId, SyncId, TenantId};
 use crate::model::table::TableSpec;
 
@@ -58,6 +59,42 @@ pub struct StreamSpec {
     pub page_size: Option<usize>,
 }
 
+/// How the records of a sync are grouped when both sides are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Control {
+    /// Destination columns by whose values counts and amounts are compared, such as the business unit or the supplier.
+    #[schemars(example = ["business_unit", "supplier_number", "currency"])]
+    pub by: Vec<String>,
+    /// The destination column of type date by whose months they are compared.
+    #[schemars(example = &"gl_date")]
+    pub month: Option<String>,
+}
+
+/// A delivery made ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryPlan {
+    /// Its name in the tenant file.
+    pub name: String,
+    /// What is delivered.
+    pub what: What,
+    /// The streams that have to be complete before it goes.
+    pub after: Vec<String>,
+    /// How long after the first of them the others may come late.
+    pub deadline: Duration,
+    /// Whether it goes without the late ones then, naming them; or is held for a person.
+    pub without_late: bool,
+}
+
+/// Who is told when an integration has moved something, and what is delivered then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerPlan {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// What is delivered.
+    pub deliveries: Vec<DeliveryPlan>,
+}
+
 /// A sync made ready to run.
 #[derive(Debug)]
 pub struct SyncPlan {
@@ -87,6 +124,8 @@ pub struct SyncPlan {
     pub keep_archive: Duration,
     /// Amount columns that the proof at the end of a run sums on both sides: (source column, destination column).
     pub totals: Vec<(String, String)>,
+    /// How its records are grouped when both sides are compared.
+    pub control: Control,
     /// Whether other syncs look its records up, so that their links are kept.
     pub keeps_links: bool,
     /// Streams of the same integration that are run before this one.
@@ -106,4 +145,10 @@ pub trait Plans: Send + Sync {
     /// # Errors
     /// Stops when the tenant or the integration is not configured.
     fn syncs(&self, tenant: &TenantId, integration: &IntegrationId) -> Result<Vec<SyncId>>;
+
+    /// Who is told when this integration has moved something; `None` when nobody is.
+    ///
+    /// # Errors
+    /// Stops when the tenant or the integration is not configured.
+    fn consumer(&self, tenant: &TenantId, integration: &IntegrationId) -> Result<Option<Arc<ConsumerPlan>>>;
 }

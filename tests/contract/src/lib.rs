@@ -12,7 +12,7 @@ mod vault;
 
 use std::fmt::Display;
 
-pub use queue::queue_battery;
+pub use queue::{Pace, queue_battery, queue_battery_at};
 pub use store::store_battery;
 pub use vault::{missing_secret_names_both_ways, vault_battery};
 

@@ -33,7 +33,7 @@ struct Column {
 /// All streams, in the order of the blueprint, which is the order in which they run.
 pub fn streams() -> Vec<Stream> {
     let mut streams: Vec<Stream> = Vec::new();
-    for line in BLUEPRINT.lines() {
+    for line in BLUEPRINT.lines().take_while(|line| !line.starts_with("dashboards:")) {
         let indent = line.len() - line.trim_start().len();
         let Some((name, value)) = line.trim().split_once(':') else { continue };
         let (name, value) = (name.trim(), value.trim());

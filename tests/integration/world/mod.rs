@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test module uses the part of the world that it needs")]
 
 pub mod ledger;
+pub mod looker;
 pub mod machine;
 pub mod program;
 pub mod proxy;
@@ -26,7 +27,7 @@ use sandbox::random::Random;
 use tempfile::TempDir;
 
 pub use ledger::{difference, stream, streams};
-pub use program::{Ran, Running};
+pub use program::{Ran, Running, example};
 pub use warehouse::{Rows, Warehouse};
 
 /// A tenant called `acme` with its source, its warehouse and its state directory.
@@ -48,6 +49,8 @@ struct Tenant {
     password: String,
     jde: BTreeMap<String, String>,
     syncs: BTreeMap<String, Vec<String>>,
+    /// The connection of who is told, and what the integration says about it.
+    consumer: [String; 2],
 }
 
 impl World {
@@ -83,7 +86,13 @@ impl World {
     fn build(settings: Settings, tables: Tables, clock: Clock, warehouse: Warehouse, dir: TempDir) -> Self {
         let (zone, password) = (settings.zone, settings.users[0].1.clone());
         let jde = block_on(JdeSandbox::start(settings, clock, tables)).unwrap();
-        let tenant = Tenant { url: jde.base_url(), password, jde: BTreeMap::new(), syncs: BTreeMap::new() };
+        let tenant = Tenant {
+            url: jde.base_url(),
+            password,
+            jde: BTreeMap::new(),
+            syncs: BTreeMap::new(),
+            consumer: Default::default(),
+        };
         let world = Self {
             jde,
             warehouse,
@@ -140,6 +149,12 @@ impl World {
         self.write_tenant();
     }
 
+    /// Names who is told: lines of `connections`, and of the integration.
+    pub fn consumer(&self, connection: String, integration: String) {
+        self.settings.borrow_mut().consumer = [connection, integration];
+        self.write_tenant();
+    }
+
     /// Switches every sync off but these.
     pub fn only(&self, wanted: &[&str]) {
         for stream in streams().iter().filter(|stream| !wanted.contains(&stream.name.as_str())) {
@@ -158,9 +173,11 @@ impl World {
         jde.extend(tenant.jde.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let jde: String = jde.iter().map(|(name, value)| format!("      {name}: {value}\n")).collect();
         let mut text = format!(
-            "connections:\n  erp:\n    jde:\n{jde}  warehouse:\n{}integrations:\n  jde-looker:\n    source: erp\n    \
-             destination: warehouse\n",
-            self.warehouse.settings()
+            "connections:\n  erp:\n    jde:\n{jde}  warehouse:\n{}{}integrations:\n  jde-looker:\n    source: erp\n    \
+             destination: warehouse\n{}",
+            self.warehouse.settings(),
+            tenant.consumer[0],
+            tenant.consumer[1]
         );
         if !tenant.syncs.is_empty() {
             text.push_str("    syncs:\n");

@@ -19,24 +19,27 @@ const DEADLINE: Duration = Duration::from_secs(240);
 /// as `cargo test --test integration`, has not: then it is built here, once. `ML_CONNECTOR_TEST_PROGRAM` names another one.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        if let Some(program) = std::env::var_os("ML_CONNECTOR_TEST_PROGRAM") {
-            return program.into();
-        }
-        let test = std::env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).unwrap();
-        let program = profile.join("examples").join(format!("ml-connector-tested{}", std::env::consts::EXE_SUFFIX));
-        if !is_fresh(&program) {
-            let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "-p", env!("CARGO_PKG_NAME"), "--example", "ml-connector-tested"]);
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
-            assert!(built.success() && program.exists(), "{} cannot be built", program.display());
-        }
-        program
+    PROGRAM.get_or_init(|| match std::env::var_os("ML_CONNECTOR_TEST_PROGRAM") {
+        Some(program) => program.into(),
+        None => example(env!("CARGO_PKG_NAME"), "ml-connector-tested"),
     })
+}
+
+/// An example program of a package, built when it is not fresh: `cargo test` of one package builds no other's.
+pub fn example(package: &str, name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let program = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if !is_fresh(&program) {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", package, "--example", name]);
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
+        assert!(built.success() && program.exists(), "{} cannot be built", program.display());
+    }
+    program
 }
 
 /// Whether the program is there and newer than every source file that cargo says it was made of.

@@ -19,7 +19,7 @@ pub enum Warehouse {
 
 /// A PostgreSQL server that the environment names.
 pub struct Postgres {
-    url: String,
+    pub(super) url: String,
     /// Without the password.
     pub public_url: String,
     /// The password, where the URL has one.
@@ -72,7 +72,7 @@ impl Warehouse {
     /// The rows that are not marked deleted, without the metadata columns.
     pub fn records(&self, table: &str) -> Rows {
         let mut rows = self.rows(table);
-        rows.retain(|_, row| !matches!(row["_is_deleted"].as_str(), "1" | "true"));
+        rows.retain(|_, row| !matches!(row["_is_deleted"].as_str(), "1" | "t" | "true"));
         rows.values_mut().for_each(|row| row.retain(|column, _| !column.starts_with('_')));
         rows
     }

@@ -5,7 +5,9 @@
 //! so a test that passes here says something about the vendor and not about a shared misunderstanding.
 
 pub mod clock;
+mod http;
 pub mod jde;
+pub mod looker;
 pub mod random;
 
 pub use clock::Clock;

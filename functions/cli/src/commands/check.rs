@@ -1,11 +1,9 @@
 //! `check`: try every connection and say what an administrator must do.
 
 use engine::model::id::ConnectionId;
-use engine::plan::SyncPlan;
 use engine::ports::Finding;
+use engine::stages::check;
 use serde::Serialize;
-
-use std::sync::Arc;
 
 use crate::args::Options;
 use crate::exit::Exit;
@@ -23,51 +21,19 @@ pub struct Args {
 /// Checks all connections of the tenant.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
     let setup = if args.restart { Setup::open(options)? } else { Setup::look(options)? };
-    let plans =
-        setup.all_syncs()?.iter().map(|sync| setup.context.plans.plan(sync)).collect::<engine::Result<Vec<_>>>()?;
+    let syncs = setup.all_syncs()?;
     let mut connections = Vec::new();
     for connection in setup.connections() {
         if args.restart {
             setup.context.store.restart_connection(&setup.tenant, &connection).await?;
         }
-        connections.push(check(&setup, &connection, &plans).await);
+        let findings = check(&setup.context, &setup.tenant, &connection, &syncs).await?;
+        connections.push(CheckedConnection::new(&setup, &connection, findings));
     }
     let checked = Checked { tenant: setup.tenant.to_string(), connections };
     let ok = checked.is_ok();
     output.answer(&checked)?;
     Ok(if ok { Exit::Ok } else { Exit::NotOk })
-}
-
-async fn check(setup: &Setup, connection: &ConnectionId, plans: &[Arc<SyncPlan>]) -> CheckedConnection {
-    let mut findings = Vec::new();
-    if let Some(why) = setup.stopped(connection).await {
-        findings.push(Finding::bad(
-            "stopped",
-            format!("{why}; set the right secret, then let it try again with `ml-connector check --restart`"),
-        ));
-        return CheckedConnection::new(setup, connection, findings);
-    }
-    let streams: Vec<_> = plans.iter().filter(|plan| plan.source == *connection).map(|plan| &plan.stream).collect();
-    let tables: Vec<_> = plans.iter().filter(|plan| plan.destination == *connection).map(|plan| &plan.table).collect();
-    if !streams.is_empty() {
-        match setup.context.connectors.source(&setup.tenant, connection).await {
-            Ok(source) => {
-                findings.extend(source.check(&streams).await);
-                source.close().await;
-            }
-            Err(failure) => findings.push(Finding::bad("settings", failure.to_string())),
-        }
-    }
-    if !tables.is_empty() {
-        match setup.context.connectors.destination(&setup.tenant, connection).await {
-            Ok(destination) => findings.extend(destination.check(&tables).await),
-            Err(failure) => findings.push(Finding::bad("settings", failure.to_string())),
-        }
-    }
-    if streams.is_empty() && tables.is_empty() {
-        findings.push(Finding::good("unused", "no sync that is switched on reads or writes it"));
-    }
-    CheckedConnection::new(setup, connection, findings)
 }
 
 #[derive(Debug, Serialize)]

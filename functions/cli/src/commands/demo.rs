@@ -9,19 +9,24 @@ use chrono::TimeDelta;
 use engine::model::id::{RecordKey, SyncId};
 use engine::model::message::Reason;
 use engine::model::window::Selection;
+use engine::stages::{ReconcileOptions, reconcile};
 use sandbox::clock::Clock;
 use sandbox::jde::changes::{Bad, Plan, Report, month_end};
 use sandbox::jde::{JdeSandbox, Settings};
+use sandbox::looker::Receiver;
 use sandbox::random::Random;
 use serde::Serialize;
 
 use crate::args::Options;
 use crate::commands::sandbox::made_up;
+use crate::config;
+use crate::deliveries::DeliveryRow;
 use crate::exit::{Exit, usage};
 use crate::output::{Answer, Output};
-use crate::rows::{Rows, SyncRow};
+use crate::rows::Rows;
 use crate::setup::Setup;
-use crate::tenant_file::TenantFile;
+use crate::simulated::{CLIENT_ID, CLIENT_SECRET, Simulated};
+use crate::tenant_file::{LookerBlock, TenantFile};
 use crate::words::count;
 use crate::work::Work;
 
@@ -30,6 +35,9 @@ const CONFIG: &str = "demo.yaml";
 
 /// The secret of the simulated ERP.
 const SECRET: &str = "demo-jde";
+
+/// The secret of the simulated Looker.
+const LOOKER_SECRET: &str = "demo-looker";
 
 /// How long ago the first run takes place, as far as the simulated ERP is concerned.
 const DAYS_AGO: i64 = 3;
@@ -54,10 +62,13 @@ pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Resu
     let zone = settings.zone;
     let jde = JdeSandbox::start(settings, clock.clone(), made_up(args.invoices, &clock)?).await?;
     place.prepare(&jde, &user, &password)?;
+    let receiver = Receiver::start().await?;
+    let looker = place.start_looker(&jde, receiver).await?;
     let options = Options { config: Some(place.config.clone()), state: place.dir.clone(), ..options.clone() };
 
     output.say(format!(
-        "a simulated JD Edwards with {}, as it was {DAYS_AGO} days ago: everything is read",
+        "a simulated JD Edwards with {}, as it was {DAYS_AGO} days ago: everything is read, a simulated Looker is told, and \
+         sends its report",
         count(args.invoices as u64, "invoice", "invoices")
     ));
     let first = run_all(&options, output).await?;
@@ -71,22 +82,34 @@ pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Resu
         changes.paid.len(),
         changes.voided.len()
     ));
-    let second = run_all(&options, output).await?;
+    looker.receiver.fail(1);
+    let mut second = run_all(&options, output).await?;
+    second.deliveries = deliver_again(&options, second.deliveries, output).await?;
+    let reconciled = reconcile_all(&options).await?;
 
     let key = example_key(&options, &changes).await?;
-    let result = Shown::new(first, second, &place);
+    let result = Shown::new(first, second, reconciled, &place);
     output.answer(&result)?;
+    let compared: u64 = result.reconciled.iter().map(|sync| sync.compared).sum();
+    let differences: u64 = result.reconciled.iter().map(|sync| sync.differences).sum();
+    output.say(format!(
+        "reconciled key by key and field by field: {} compared, {} found",
+        count(compared, "record", "records"),
+        count(differences, "difference", "differences")
+    ));
     result.rows.words().iter().for_each(|words| output.say(words));
     place.next_steps(&key).iter().for_each(|line| output.say(line));
     if args.keep {
-        output.say(format!("the simulated JD Edwards goes on at {} until Ctrl-C", jde.base_url()));
+        let (jde, looker) = (jde.base_url(), looker.looker.url());
+        output.say(format!("the simulated JD Edwards goes on at {jde} and Looker at {looker} until Ctrl-C"));
         tokio::signal::ctrl_c().await?;
     }
+    looker.looker.shutdown().await;
     jde.shutdown().await;
     Ok(if result.is_ok() { Exit::Ok } else { Exit::NotOk })
 }
 
-async fn run_all(options: &Options, output: &Output) -> anyhow::Result<Vec<SyncRow>> {
+async fn run_all(options: &Options, output: &Output) -> anyhow::Result<Rows> {
     let setup = Setup::open(options)?;
     let syncs = setup.all_syncs()?;
     let mut work = Work::begin(&setup, output).await?;
@@ -94,6 +117,40 @@ async fn run_all(options: &Options, output: &Output) -> anyhow::Result<Vec<SyncR
         work.run(sync, Reason::Manual, Selection::Changes).await?;
     }
     work.rows(&syncs).await
+}
+
+/// Compares source and destination once more, key by key.
+async fn reconcile_all(options: &Options) -> anyhow::Result<Vec<Reconciled>> {
+    let setup = Setup::look(options)?;
+    let mut reconciled = Vec::new();
+    for sync in setup.all_syncs()? {
+        let found = reconcile(&setup.context, &sync, ReconcileOptions::default()).await?;
+        reconciled.push(Reconciled {
+            sync: sync.stream,
+            compared: found.compared.unwrap_or(0),
+            differences: found.differences.len() as u64,
+            agrees: found.agrees,
+        });
+    }
+    Ok(reconciled)
+}
+
+/// The deliveries that failed are sent again; all of them as they are then.
+async fn deliver_again(
+    options: &Options,
+    mut rows: Vec<DeliveryRow>,
+    output: &Output,
+) -> anyhow::Result<Vec<DeliveryRow>> {
+    let setup = Setup::open(options)?;
+    for row in rows.iter_mut().filter(|row| !row.is_ok()) {
+        output.say(format!("{} failed ({}): it is sent again, and nothing else is", row.delivery, row.detail));
+        let mut work = Work::begin(&setup, output).await?;
+        work.deliver(&row.delivery.parse()?, false).await?;
+        if let Some(again) = work.rows(&[]).await?.deliveries.pop() {
+            *row = again;
+        }
+    }
+    Ok(rows)
 }
 
 /// A voided invoice that has a history by now.
@@ -145,7 +202,22 @@ impl Place {
         let vault = FileVault::new(&self.dir, passphrase());
         vault.set(SECRET, "username", user)?;
         vault.set(SECRET, "password", password)?;
-        let text = TenantFile { url: &jde.base_url(), secret: SECRET, warehouse: &self.warehouse }.text();
+        vault.set(LOOKER_SECRET, "client_id", CLIENT_ID)?;
+        vault.set(LOOKER_SECRET, "client_secret", CLIENT_SECRET)?;
+        self.write(jde, None)
+    }
+
+    /// Starts the simulated Looker over the warehouse, and names it in the tenant file.
+    async fn start_looker(&self, jde: &JdeSandbox, receiver: Receiver) -> anyhow::Result<Simulated> {
+        let config = config::load(Some(&self.config))?;
+        let simulated = Simulated::start(&config, &self.warehouse, 0, receiver).await?;
+        let (url, receiver) = (simulated.looker.url(), simulated.receiver.url());
+        self.write(jde, Some(LookerBlock { url: &url, secret: LOOKER_SECRET, receiver: &receiver }))?;
+        Ok(simulated)
+    }
+
+    fn write(&self, jde: &JdeSandbox, looker: Option<LookerBlock<'_>>) -> anyhow::Result<()> {
+        let text = TenantFile { url: &jde.base_url(), secret: SECRET, warehouse: &self.warehouse, looker }.text();
         fs::write(&self.config, text).with_context(|| format!("{} cannot be written", self.config.display()))
     }
 
@@ -180,21 +252,34 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// What comparing a sync key by key found.
+#[derive(Debug, Serialize)]
+struct Reconciled {
+    sync: String,
+    compared: u64,
+    differences: u64,
+    agrees: bool,
+}
+
 #[derive(Debug, Serialize)]
 struct Shown {
     #[serde(flatten)]
     rows: Rows,
+    reconciled: Vec<Reconciled>,
     warehouse: PathBuf,
     state: PathBuf,
     config: PathBuf,
 }
 
 impl Shown {
-    fn new(first: Vec<SyncRow>, second: Vec<SyncRow>, place: &Place) -> Self {
+    fn new(first: Rows, second: Rows, reconciled: Vec<Reconciled>, place: &Place) -> Self {
+        let first_deliveries = first.deliveries;
         let syncs = first
+            .syncs
             .into_iter()
             .map(|first| {
-                let again = second.iter().find(|row| row.sync == first.sync && row.integration == first.integration);
+                let again =
+                    second.syncs.iter().find(|row| row.sync == first.sync && row.integration == first.integration);
                 match again {
                     Some(again) => first.followed_by(again),
                     None => first,
@@ -202,16 +287,19 @@ impl Shown {
             })
             .collect();
         Self {
-            rows: Rows { syncs },
+            rows: Rows { syncs, deliveries: [first_deliveries, second.deliveries].concat() },
+            reconciled,
             warehouse: place.warehouse.clone(),
             state: place.dir.clone(),
             config: place.config.clone(),
         }
     }
 
-    /// Both runs of every sync succeeded, and both sides agreed each time.
+    /// Both runs of every sync succeeded, both sides agreed each time, and everything was delivered in the end.
     fn is_ok(&self) -> bool {
         self.rows.syncs.iter().all(|row| row.is_ok() && row.agrees == Some(true))
+            && self.rows.deliveries.iter().all(|delivery| delivery.state == "delivered")
+            && self.reconciled.iter().all(|sync| sync.agrees)
     }
 }
 

@@ -33,7 +33,7 @@ pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Ex
     let secret = format!("{tenant}-jde");
     let warehouse = PathBuf::from(format!("{tenant}-warehouse.sqlite"));
     let url = sandbox_url(SANDBOX_PORT);
-    write_new(&path, &TenantFile { url: &url, secret: &secret, warehouse: &warehouse }.text())?;
+    write_new(&path, &TenantFile { url: &url, secret: &secret, warehouse: &warehouse, looker: None }.text())?;
     let shown = path.display();
     output.say(format!("{shown} is written. Next:"));
     output.say("  1. set `url` and `zone` in it; `ml-connector sandbox` simulates an ERP at the address it has now");

@@ -5,8 +5,11 @@ pub mod backfill;
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod infra;
 pub mod init;
+pub mod lookml;
 pub mod preview;
+pub mod reconcile;
 pub mod rejects;
 pub mod replay;
 pub mod run;
@@ -27,6 +30,7 @@ pub async fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
     let options = &cli.options;
     match cli.verb {
         Verb::Demo(args) => demo::run(options, args, output).await,
+        Verb::Infra(args) => infra::run(&args, output),
         Verb::Init(args) => init::run(options, &args, output),
         Verb::Check(args) => check::run(options, &args, output).await,
         Verb::Preview(args) => preview::run(options, &args, output).await,
@@ -34,9 +38,11 @@ pub async fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Verb::Status(args) => status::run(options, &args, output).await,
         Verb::Audit(args) => audit::run(options, &args, output).await,
         Verb::Rejects(args) => rejects::run(options, &args, output).await,
+        Verb::Reconcile(args) => reconcile::run(options, &args, output).await,
         Verb::Replay(args) => replay::run(options, &args, output).await,
         Verb::Backfill(args) => backfill::run(options, &args, output).await,
         Verb::Secrets(args) => secrets::run(options, &args, output),
+        Verb::Lookml(args) => lookml::run(options, &args, output),
         Verb::Schema(args) => schema::run(&args, output),
         Verb::Sandbox(args) => sandbox::run(args, output).await,
         Verb::Completions(args) => completions::run(&args, output),

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use engine::model::id::{BatchId, RecordKey, RunId, SyncId};
+use engine::model::id::{BatchId, DeliveryId, RecordKey, RunId, SyncId};
 use engine::model::message::Reason;
+use engine::model::request::ReplayRequest;
 use engine::model::rows::{Rows as Block, RowsWriter};
 use engine::model::window::{Replay, Selection, Window};
 use engine::plan::SyncPlan;
 use engine::ports::{HeldFilter, ReadRequest, What};
+use engine::stages::selections;
 use serde::Serialize;
 
 use crate::archive::DryRun;
@@ -21,7 +23,6 @@ use crate::exit::{Exit, not_found, usage};
 use crate::held;
 use crate::output::{Answer, Output};
 use crate::previews::{self, Origins};
-use crate::rows::Rows;
 use crate::setup::Setup;
 use crate::words::count;
 use crate::work::Work;
@@ -31,7 +32,7 @@ const FIRST: usize = 5;
 
 /// `replay`.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["run", "batch", "key", "from", "rejects"]))]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["run", "batch", "key", "from", "rejects", "delivery"]))]
 pub struct Args {
     /// All batches of this run, from the archive
     #[arg(long, value_name = "RUN")]
@@ -51,6 +52,12 @@ pub struct Args {
     /// All records that are rejected now, from the archive
     #[arg(long)]
     rejects: bool,
+    /// This delivery: one that failed is sent again, one of which nobody knows whether it arrived is looked for
+    #[arg(long, value_name = "DELIVERY", conflicts_with = "dry_run")]
+    delivery: Option<DeliveryId>,
+    /// With --delivery: send it again even though it was, or may have been, delivered
+    #[arg(long, requires = "delivery")]
+    may_arrive_twice: bool,
     /// The sync that the records belong to
     #[arg(long, value_name = "SYNC")]
     sync: Option<String>,
@@ -63,7 +70,7 @@ pub struct Args {
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
     if args.dry_run {
         let setup = Setup::look(options)?;
-        for (sync, selection) in selections(&setup, args).await? {
+        for (sync, selection) in asked(&setup, args).await? {
             let plan = setup.context.plans.plan(&sync)?;
             let result = dry_run(&setup, &plan, &selection).await?;
             let origins = setup.origins(&sync);
@@ -73,65 +80,76 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
         return Ok(Exit::Ok);
     }
     let setup = Setup::open(options)?;
-    let selections = selections(&setup, args).await?;
+    if let Some(delivery) = &args.delivery {
+        return deliver(&setup, delivery, args.may_arrive_twice, output).await;
+    }
+    let selections = asked(&setup, args).await?;
     let mut work = Work::begin(&setup, output).await?;
     let mut syncs = Vec::new();
     for (sync, selection) in selections {
         work.run(&sync, Reason::Replay, selection).await?;
         syncs.push(sync);
     }
-    let rows = Rows { syncs: work.rows(&syncs).await? };
+    let rows = work.rows(&syncs).await?;
     output.answer(&rows)?;
     rows.words().iter().for_each(|words| output.say(words));
     Ok(if rows.are_ok() { Exit::Ok } else { Exit::NotOk })
 }
 
-/// What is to be replayed, sync by sync.
-async fn selections(setup: &Setup, args: &Args) -> anyhow::Result<Vec<(SyncId, Selection)>> {
-    let named = args.sync.as_deref().map(|name| setup.find(name)).transpose()?;
-    if let Some(run) = &args.run {
-        let run = RunId::new(run);
-        let sync = sync_of(setup, &run).await?;
-        return Ok(vec![(sync, Selection::Replay(Replay::Run(run)))]);
+/// Sends one delivery again, and nothing else.
+async fn deliver(setup: &Setup, delivery: &DeliveryId, twice: bool, output: &Output) -> anyhow::Result<Exit> {
+    if setup.context.store.delivery(delivery).await?.is_none() {
+        return Err(not_found(format!("delivery `{delivery}` is not known here: `status` lists the newest")));
     }
-    if let Some(batch) = &args.batch {
-        let sync = sync_of(setup, &batch.run).await?;
-        return Ok(vec![(sync, Selection::Replay(Replay::Batch(batch.clone())))]);
-    }
-    if args.rejects {
-        let syncs = match named {
-            Some(sync) => vec![sync],
-            None => setup.all_syncs()?,
-        };
-        let mut selections = Vec::new();
-        for sync in syncs {
-            if setup.context.store.held_count(&sync).await?.0 > 0 {
-                selections.push((sync, Selection::Replay(Replay::Rejects { run: None })));
-            }
-        }
-        if selections.is_empty() {
-            return Err(not_found("no record is rejected: there is nothing to replay"));
-        }
-        return Ok(selections);
-    }
-    let sync = named.ok_or_else(|| usage("--key and --from need --sync"))?;
-    let selection = match args.from {
-        Some(from) if args.to.is_some_and(|to| to < from) => return Err(usage("--to is before --from")),
-        Some(from) => Selection::Dates { from, to: args.to },
-        None => {
-            let keys: Vec<_> = args.key.iter().map(RecordKey::new).collect();
-            setup.check_keys(&sync, &keys)?;
-            Selection::Keys(keys)
-        }
-    };
-    Ok(vec![(sync, selection)])
+    let mut work = Work::begin(setup, output).await?;
+    work.deliver(delivery, twice).await?;
+    let rows = work.rows(&[]).await?;
+    output.answer(&rows)?;
+    rows.words().iter().for_each(|words| output.say(words));
+    Ok(if rows.are_ok() { Exit::Ok } else { Exit::NotOk })
 }
 
-async fn sync_of(setup: &Setup, run: &RunId) -> anyhow::Result<SyncId> {
-    match setup.context.store.run(run).await? {
-        Some(run) => Ok(run.sync),
-        None => Err(not_found(format!("run `{run}` is not known here: look for it with `status --json` or `audit`"))),
+/// The request that the words of the command line make.
+fn request(setup: &Setup, args: &Args) -> anyhow::Result<ReplayRequest> {
+    let sync = args.sync.as_deref().map(|name| setup.find(name)).transpose()?;
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && to < from
+    {
+        return Err(usage("--to is before --from"));
     }
+    let keys: Vec<_> = args.key.iter().map(RecordKey::new).collect();
+    if let Some(sync) = &sync {
+        setup.check_keys(sync, &keys)?;
+    }
+    Ok(ReplayRequest {
+        sync: sync.map(|sync| format!("{}/{}", sync.integration, sync.stream)),
+        run: args.run.as_ref().map(RunId::new),
+        batch: args.batch.as_ref().map(ToString::to_string),
+        keys,
+        from: args.from,
+        to: args.to,
+        rejects: args.rejects,
+        delivery: args.delivery.clone(),
+        may_arrive_twice: args.may_arrive_twice,
+        ..ReplayRequest::of(setup.tenant.clone())
+    })
+}
+
+/// What is to be replayed, sync by sync.
+async fn asked(setup: &Setup, args: &Args) -> anyhow::Result<Vec<(SyncId, Selection)>> {
+    let request = request(setup, args)?;
+    for run in args.run.iter().map(RunId::new).chain(args.batch.iter().map(|batch| batch.run.clone())) {
+        if setup.context.store.run(&run).await?.is_none() {
+            return Err(not_found(format!(
+                "run `{run}` is not known here: look for it with `status --json` or `audit`"
+            )));
+        }
+    }
+    let selections = selections(&setup.context, &request, &setup.integrations()?).await?;
+    if selections.is_empty() {
+        return Err(not_found("no record is rejected: there is nothing to replay"));
+    }
+    Ok(selections)
 }
 
 async fn dry_run(setup: &Setup, plan: &SyncPlan, selection: &Selection) -> anyhow::Result<DryRun> {

@@ -8,7 +8,6 @@ use engine::model::window::Selection;
 use crate::args::Options;
 use crate::exit::{Exit, usage};
 use crate::output::Output;
-use crate::rows::Rows;
 use crate::setup::Setup;
 use crate::work::Work;
 
@@ -67,7 +66,7 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
     for sync in &syncs {
         work.run(sync, Reason::Manual, selection.clone()).await?;
     }
-    let rows = Rows { syncs: work.rows(&syncs).await? };
+    let rows = work.rows(&syncs).await?;
     output.answer(&rows)?;
     rows.words().iter().for_each(|words| output.say(words));
     if let (Selection::Keys(keys), [row], true) = (&selection, rows.syncs.as_slice(), rows.are_ok())

@@ -4,17 +4,24 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use engine::model::id::TenantId;
 use sandbox::clock::Clock;
 use sandbox::jde::seed::{SeedOptions, ledger};
 use sandbox::jde::{JdeSandbox, Settings, Tables, extract, mapping, stamp};
+use sandbox::looker::Receiver;
 
 use crate::commands::init::write_new;
+use crate::config;
 use crate::exit::{Exit, failure, usage};
 use crate::output::Output;
-use crate::tenant_file::{SANDBOX_PORT, TenantFile};
+use crate::simulated::{CLIENT_ID, CLIENT_SECRET, Simulated};
+use crate::tenant_file::{LOOKER_PORT, LookerBlock, SANDBOX_PORT, TenantFile};
 
 /// The secret's name in the tenant file that is printed.
 const SECRET: &str = "acme-jde";
+
+/// The name of Looker's.
+const LOOKER_SECRET: &str = "acme-looker";
 
 /// `sandbox`.
 #[derive(Debug, clap::Args)]
@@ -22,6 +29,9 @@ pub struct Args {
     /// Where the simulated JD Edwards listens; 0 takes a free port
     #[arg(long, value_name = "PORT", default_value_t = SANDBOX_PORT)]
     port: u16,
+    /// Where the simulated Looker listens; 0 takes a free port
+    #[arg(long, value_name = "PORT", default_value_t = LOOKER_PORT)]
+    looker_port: u16,
     /// How many invoices it holds
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     invoices: usize,
@@ -49,7 +59,13 @@ pub async fn run(args: Args, output: &Output) -> anyhow::Result<Exit> {
         failure(Exit::NotOk, format!("port {} cannot be listened on ({e}): choose another with --port", args.port))
     })?;
     let url = jde.base_url();
-    let text = TenantFile { url: &url, secret: SECRET, warehouse: Path::new("acme-warehouse.sqlite") }.text();
+    let warehouse = Path::new("acme-warehouse.sqlite");
+    let tenant = TenantFile { url: &url, secret: SECRET, warehouse, looker: None };
+    let config = config::read(TenantId::new("acme"), "acme.yaml", &tenant.text())?;
+    let simulated = Simulated::start(&config, warehouse, args.looker_port, Receiver::start().await?).await?;
+    let (looker, receiver) = (simulated.looker.url(), simulated.receiver.url());
+    let block = LookerBlock { url: &looker, secret: LOOKER_SECRET, receiver: &receiver };
+    let text = TenantFile { looker: Some(block), ..tenant }.text();
     match &args.write_config {
         Some(path) => {
             write_new(path, &text)?;
@@ -63,8 +79,12 @@ pub async fn run(args: Args, output: &Output) -> anyhow::Result<Exit> {
         output.say(format!("  printf %s {user} | ml-connector secrets set {SECRET} username"));
         output.say(format!("  printf %s {password} | ml-connector secrets set {SECRET} password"));
     }
+    output.say(format!("a simulated Looker over {} listens at {looker}:", warehouse.display()));
+    output.say(format!("  printf %s {CLIENT_ID} | ml-connector secrets set {LOOKER_SECRET} client_id"));
+    output.say(format!("  printf %s {CLIENT_SECRET} | ml-connector secrets set {LOOKER_SECRET} client_secret"));
     output.say("Ctrl-C ends it");
     tokio::signal::ctrl_c().await?;
+    simulated.looker.shutdown().await;
     jde.shutdown().await;
     Ok(Exit::Ok)
 }

@@ -12,6 +12,7 @@ use engine::ports::HeldFilter;
 use serde::Serialize;
 
 use crate::args::Options;
+use crate::deliveries::{self, DeliveryRow};
 use crate::exit::Exit;
 use crate::held::{self, Waiters};
 use crate::output::Output;
@@ -20,6 +21,9 @@ use crate::setup::Setup;
 
 /// Runs that are looked through for the newest that compared both sides.
 const RECENT: usize = 20;
+
+/// Deliveries that are shown.
+const SHOWN_DELIVERIES: usize = 10;
 
 /// `status`.
 #[derive(Debug, clap::Args)]
@@ -52,7 +56,10 @@ async fn look(setup: &Setup, syncs: &[SyncId]) -> anyhow::Result<Status> {
         let stopped = setup.stopped(&connection).await;
         connections.push(ConnectionStatus { connection: connection.to_string(), stopped });
     }
-    let mut status = Status { tenant: setup.tenant.to_string(), queued, syncs: rows, connections, next: Vec::new() };
+    let deliveries: Vec<_> =
+        deliveries::newest(setup).await?.iter().take(SHOWN_DELIVERIES).map(DeliveryRow::from).collect();
+    let mut status =
+        Status { tenant: setup.tenant.to_string(), queued, syncs: rows, deliveries, connections, next: Vec::new() };
     status.next = status.next_steps();
     Ok(status)
 }
@@ -65,7 +72,9 @@ async fn sync_status(
 ) -> anyhow::Result<SyncStatus> {
     let store = &setup.context.store;
     let state = store.sync(sync).await?;
-    let recent = store.runs(sync, RECENT).await?;
+    let mut recent = store.runs(sync, RECENT).await?;
+    // Runs of one second are listed in any order; their epochs tell which came later.
+    recent.sort_by_key(|run| std::cmp::Reverse(run.epoch));
     let (rejected, waiting) = store.held_count(sync).await?;
     let waiting_only = HeldFilter { waiting: Some(true), ..HeldFilter::default() };
     let waits = match waiting {
@@ -117,6 +126,8 @@ struct Status {
     /// Messages in the queues: above zero while somebody works, or when something was interrupted.
     queued: u64,
     syncs: Vec<SyncStatus>,
+    /// The newest, newest first.
+    deliveries: Vec<DeliveryRow>,
     connections: Vec<ConnectionStatus>,
     next: Vec<String>,
 }

@@ -51,7 +51,7 @@ fn a_table_shows_what_is_nearly_always_empty_only_when_it_is_not() {
     let green = Run { proof: Some(proof(true)), ..run(1, Selection::Changes, RunState::Complete) };
     let row = SyncRow::new(&sync(), &[green], Some(at(0)), (1, 0));
     let suppliers = SyncRow { sync: "suppliers".to_owned(), deleted: 3, agrees: Some(false), ..row.clone() };
-    let rows = Rows { syncs: vec![row.clone(), suppliers] };
+    let rows = Rows { syncs: vec![row.clone(), suppliers], deliveries: Vec::new() };
     assert_eq!(
         rows.text(),
         "\
@@ -60,7 +60,7 @@ ap_invoices  1,200     1,199        0        0          0         1        0    
 suppliers    1,200     1,199        0        3          0         1        0      2.0  2026-11-21 12:00:00   NO
 "
     );
-    assert!(!Rows { syncs: vec![row] }.text().contains("deleted"));
+    assert!(!Rows { syncs: vec![row], deliveries: Vec::new() }.text().contains("deleted"));
     assert_eq!(
         rows.words(),
         [
@@ -85,7 +85,7 @@ fn a_later_complete_run_covers_an_earlier_failure_but_a_run_over_keys_does_not()
 fn a_problem_of_many_syncs_is_said_once() {
     let row = SyncRow::new(&sync(), &[run(1, Selection::Changes, incomplete())], None, (0, 0));
     let suppliers = SyncRow { sync: "suppliers".to_owned(), ..row.clone() };
-    let words = Rows { syncs: vec![row, suppliers] }.words();
+    let words = Rows { syncs: vec![row, suppliers], deliveries: Vec::new() }.words();
     assert_eq!(words.len(), 1);
     assert!(words[0].starts_with("ap_invoices, suppliers: incomplete: "), "{words:?}");
 }

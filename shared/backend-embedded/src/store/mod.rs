@@ -2,6 +2,7 @@
 
 mod audit;
 mod batches;
+mod deliveries;
 mod links;
 mod syncs;
 
@@ -11,7 +12,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use engine::model::audit::{AuditBatch, AuditLine, Counts, Held, Settled};
 use engine::model::batch::Archived;
-use engine::model::id::{BatchId, ConnectionId, RecordKey, RunId, SyncId, TenantId};
+use engine::model::delivery::{Cycle, Delivery};
+use engine::model::id::{BatchId, ConnectionId, DeliveryId, IntegrationId, RecordKey, RunId, SyncId, TenantId};
 use engine::model::run::Run;
 use engine::model::sync::SyncState;
 use engine::ports::{ArchivePut, Change, HeldFilter, Store};
@@ -104,6 +106,36 @@ impl Store for Embedded {
 
     async fn linked(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, String)>> {
         links::linked(self.database(), sync, keys).await
+    }
+
+    async fn update_cycle(
+        &self,
+        tenant: &TenantId,
+        integration: &IntegrationId,
+        name: &str,
+        change: Change<'_, Cycle>,
+    ) -> Result<Cycle> {
+        deliveries::update_cycle(self.database(), (tenant, integration), name, change).await
+    }
+
+    async fn create_delivery(&self, delivery: &Delivery) -> Result<()> {
+        deliveries::create(self.database(), delivery).await
+    }
+
+    async fn delivery(&self, delivery: &DeliveryId) -> Result<Option<Delivery>> {
+        deliveries::delivery(self.database(), delivery).await
+    }
+
+    async fn deliveries(&self, tenant: &TenantId, integration: &IntegrationId, limit: usize) -> Result<Vec<Delivery>> {
+        deliveries::newest(self.database(), (tenant, integration), limit).await
+    }
+
+    async fn update_delivery(
+        &self,
+        delivery: &DeliveryId,
+        change: Change<'_, Delivery>,
+    ) -> Result<Option<Delivery>> {
+        deliveries::change(self.database(), delivery, change).await
     }
 
     async fn permit(

@@ -9,6 +9,9 @@
 //! run:<run>                      done/<seq>         that the batch is done, with its counts
 //! connection:<tenant>/<name>     permit/<holder>    until when, in microseconds
 //! connection:<tenant>/<name>     stop/<secret>      why nobody logs in with this secret
+//! deliveries:<tenant>/<integration>   cycle/<name>  what a delivery waits for
+//! deliveries:<tenant>/<integration>   sent/<run>/<delivery>   that the integration has this delivery
+//! delivery:<delivery>            delivery           the delivery
 //! ```
 
 use chrono::{DateTime, Utc};
@@ -37,7 +40,7 @@ fn owner_of_connection((tenant, connection): (&TenantId, &ConnectionId)) -> Stri
 }
 
 /// An item and its version; version 0 is an item that is not there.
-fn item<T: DeserializeOwned>(connection: &Connection, owner: &str, item: &str) -> Result<Option<(T, i64)>, Fault> {
+pub(super) fn item<T: DeserializeOwned>(connection: &Connection, owner: &str, item: &str) -> Result<Option<(T, i64)>, Fault> {
     let found =
         one(connection, "SELECT value, version FROM syncs WHERE owner = ?1 AND item = ?2", (owner, item), |r| {
             Ok((r.get::<_, String>(0)?, r.get(1)?))
@@ -46,7 +49,7 @@ fn item<T: DeserializeOwned>(connection: &Connection, owner: &str, item: &str) -
 }
 
 /// Writes an item whose version is still `version`, and says whether it was.
-fn put(connection: &Connection, owner: &str, item: &str, version: i64, value: &str) -> Result<bool, Fault> {
+pub(super) fn put(connection: &Connection, owner: &str, item: &str, version: i64, value: &str) -> Result<bool, Fault> {
     let sql = if version == 0 {
         "INSERT INTO syncs (owner, item, version, value) VALUES (?1, ?2, ?3 + 1, ?4) ON CONFLICT DO NOTHING"
     } else {
@@ -57,24 +60,25 @@ fn put(connection: &Connection, owner: &str, item: &str, version: i64, value: &s
 
 /// Reads an item, changes it, writes it if nobody was faster, and otherwise begins again. The change is the caller's and
 /// cannot go to the writer's thread; some update always gets through, so this ends.
-async fn update<T: Serialize + DeserializeOwned + Send + 'static>(
+pub(super) async fn update<T: Serialize + DeserializeOwned + Send + 'static>(
     database: &Database,
     owner: String,
-    name: &'static str,
+    name: impl Into<String>,
     absent: impl Fn() -> Option<T>,
     change: Change<'_, T>,
 ) -> Result<Option<T>> {
+    let name = name.into();
     loop {
-        let whose = owner.clone();
-        let found = database.read(move |c| item::<T>(c, &whose, name)).await?;
+        let (whose, what) = (owner.clone(), name.clone());
+        let found = database.read(move |c| item::<T>(c, &whose, &what)).await?;
         let Some((mut value, version)) = found.or_else(|| absent().map(|value| (value, 0))) else {
             return Ok(None);
         };
         change(&mut value);
-        let whose = owner.clone();
+        let (whose, what) = (owner.clone(), name.clone());
         let put = database.write(move |c| {
             let json = to_json(&value)?;
-            Ok(put(c, &whose, name, version, &json)?.then_some(value))
+            Ok(put(c, &whose, &what, version, &json)?.then_some(value))
         });
         if let Some(value) = put.await? {
             return Ok(Some(value));

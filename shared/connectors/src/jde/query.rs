@@ -11,10 +11,11 @@ use engine::plan::StreamSpec;
 use engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use body::{Aggregation, Condition, CurrencyProcessing, Function, Group, GroupQuery, OrderBy, Query};
+use body::{Aggregation, Condition, CurrencyProcessing, Function, Group, GroupBy, GroupQuery, OrderBy, Query};
 pub(super) use body::{DataRequest, Literal};
 
 use super::dates::{DateWriter, cell_date};
+use super::source::DB_FETCH_LIMIT;
 use super::{JdeSettings, Paging};
 
 /// The values of a key as the server wrote them; `None` for null.
@@ -149,19 +150,34 @@ impl Writer<'_> {
 
     /// The sum of a column over a window.
     pub(super) fn total(&self, window: Window, column: &str) -> Result<DataRequest> {
+        self.aggregation(window, &[column])
+    }
+
+    /// Counts and sums of columns over a window, by the values of the column `by`.
+    pub(super) fn groups(&self, window: Window, by: &str, columns: &[&str]) -> Result<DataRequest> {
+        let mut body = self.aggregation(window, columns)?;
+        // As many as a server gives at most: whoever asks counts whether that was all.
+        body.max_page_size = Some(DB_FETCH_LIMIT.to_string());
+        if let Some(aggregation) = &mut body.aggregation {
+            aggregation.aggregations.push(Function { aggregation: "COUNT", column: "*".to_owned() });
+            aggregation.group_by.push(GroupBy { column: control(self.stream, by) });
+        }
+        Ok(body)
+    }
+
+    fn aggregation(&self, window: Window, columns: &[&str]) -> Result<DataRequest> {
         let mut body = self.request("AGGREGATION");
         body.query = query(vec![self.base(window)?]);
-        let column = control(self.stream, column);
-        let currency = self.settings.currency_processing.as_ref().map(|currency| CurrencyProcessing {
+        let columns: Vec<String> = columns.iter().map(|column| control(self.stream, column)).collect();
+        let processing = self.settings.currency_processing.as_ref().filter(|_| !columns.is_empty());
+        let currency_processing = processing.map(|currency| CurrencyProcessing {
             kind: currency.kind.clone(),
             key_cols: currency.key_columns.iter().map(|key| control(self.stream, key)).collect(),
-            currency_cols: vec![column.clone()],
+            currency_cols: columns.clone(),
         });
-        body.aggregation = Some(Aggregation {
-            currency_processing: currency,
-            aggregations: vec![Function { aggregation: "SUM", column }],
-            order_by: Vec::new(),
-        });
+        let sum = |column| Function { aggregation: "SUM", column };
+        let aggregations = columns.into_iter().map(sum).collect();
+        body.aggregation = Some(Aggregation { aggregations, currency_processing, ..Aggregation::default() });
         Ok(body)
     }
 
@@ -322,7 +338,7 @@ pub(super) fn control(stream: &StreamSpec, column: &str) -> String {
 }
 
 /// Date columns end in J, but for object accounts; three more are known by name.
-fn is_date(column: &str) -> bool {
+pub(super) fn is_date(column: &str) -> bool {
     let alias = column.rsplit_once('.').map_or(column, |(_, alias)| alias);
     (alias.ends_with('J') && !alias.ends_with("OBJ")) || matches!(alias, "DGL" | "IVD" | "VLDT")
 }

@@ -11,7 +11,7 @@ use engine::model::decimal::Decimal;
 use engine::model::rows::RowsWriter;
 use engine::model::window::{Granularity, Position, Window};
 use engine::plan::StreamSpec;
-use engine::ports::{Clock, Finding, Page, ReadRequest, Secret, Source, SourceCapabilities, What};
+use engine::ports::{Clock, Finding, Page, ReadRequest, Secret, Source, SourceCapabilities, SourceGroup, What};
 use engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -249,6 +249,7 @@ impl Source for JdeSource {
             keys_per_read: Some(KEYS_PER_READ),
             counts: true,
             totals: true,
+            groups: true,
             sessions: self.client.settings.sessions,
         }
     }
@@ -282,6 +283,21 @@ impl Source for JdeSource {
     async fn total(&self, stream: &StreamSpec, window: Window, column: &str) -> Result<Decimal> {
         let request = self.writer(stream).await?.total(window, column)?;
         self.ask(stream, &request, |text| totals::sum(text, &stream.object, column)).await
+    }
+
+    async fn groups(
+        &self,
+        stream: &StreamSpec,
+        window: Window,
+        by: &str,
+        columns: &[&str],
+    ) -> Result<Option<Vec<SourceGroup>>> {
+        let request = self.writer(stream).await?.groups(window, by, columns)?;
+        let groups = self.ask(stream, &request, |text| totals::groups(text, &stream.object, by, columns)).await?;
+        // Limits cut these answers as they cut pages, without saying so.
+        let told: u64 = groups.iter().map(|group| group.records).sum();
+        let counted = self.count(stream, window).await?;
+        Ok((told == counted).then_some(groups))
     }
 
     async fn close(&self) {

@@ -13,8 +13,8 @@ pub(super) struct Standing {
     pub stamp: Option<i64>,
     /// The version of the mapping.
     pub mapping: i64,
-    /// Hash of the content.
-    pub hash: u128,
+    /// Hash of the content; `None` when it is not known, which equals no other.
+    pub hash: Option<u128>,
     /// Whether it is marked deleted.
     pub deleted: bool,
 }
@@ -54,19 +54,19 @@ pub(super) fn judge(there: Option<&Standing>, came: &Standing, touch: bool) -> V
 mod tests {
     use super::*;
 
-    const THERE: Standing = Standing { version: 5, stamp: Some(50), mapping: 2, hash: 1, deleted: false };
+    const THERE: Standing = Standing { version: 5, stamp: Some(50), mapping: 2, hash: Some(1), deleted: false };
 
     #[test]
     fn a_later_read_wins_whatever_its_stamp() {
-        let came = Standing { version: 6, stamp: None, mapping: 1, hash: 2, deleted: false };
+        let came = Standing { version: 6, stamp: None, mapping: 1, hash: Some(2), deleted: false };
         assert_eq!(judge(Some(&THERE), &came, false), Verdict::Write(Outcome::Updated));
-        let came = Standing { version: 4, stamp: Some(90), mapping: 9, hash: 2, deleted: false };
+        let came = Standing { version: 4, stamp: Some(90), mapping: 9, hash: Some(2), deleted: false };
         assert_eq!(judge(Some(&THERE), &came, false), Verdict::Leave(Outcome::Superseded));
     }
 
     #[test]
     fn within_one_read_the_greater_stamp_wins_then_the_mapping_that_is_not_older() {
-        let came = |stamp, mapping| Standing { stamp, mapping, hash: 2, ..THERE };
+        let came = |stamp, mapping| Standing { stamp, mapping, hash: Some(2), ..THERE };
         assert_eq!(judge(Some(&THERE), &came(Some(49), 9), false), Verdict::Leave(Outcome::Superseded));
         assert_eq!(judge(Some(&THERE), &came(Some(51), 1), false), Verdict::Write(Outcome::Updated));
         assert_eq!(judge(Some(&THERE), &came(Some(50), 1), false), Verdict::Leave(Outcome::Superseded));
@@ -81,6 +81,15 @@ mod tests {
         let back = Standing { version: 7, ..THERE };
         assert_eq!(judge(Some(&gone), &back, false), Verdict::Write(Outcome::Updated));
         assert_eq!(judge(None, &gone, false), Verdict::Write(Outcome::Deleted));
+    }
+
+    #[test]
+    fn content_that_is_not_known_is_written_anew_by_a_later_read_only() {
+        let forgotten = Standing { hash: None, ..THERE };
+        let same = Standing { version: 6, ..THERE };
+        assert_eq!(judge(Some(&forgotten), &same, false), Verdict::Write(Outcome::Updated));
+        let older = Standing { version: 4, ..THERE };
+        assert_eq!(judge(Some(&forgotten), &older, false), Verdict::Leave(Outcome::Superseded));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod incoming;
 mod judge;
 mod ledger;
 pub mod postgres;
+mod present;
 pub mod schema;
 pub mod sqlite;
 #[cfg(test)]

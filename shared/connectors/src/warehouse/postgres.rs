@@ -10,7 +10,9 @@ mod copy;
 mod errors;
 mod load;
 mod migrate;
+mod read;
 mod sql;
+mod sweep;
 mod types;
 
 use std::collections::HashMap;
@@ -21,21 +23,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::model::batch::{MappedBatch, Version};
 use engine::model::decimal::Decimal;
-use engine::model::id::SyncId;
+use engine::model::id::{RecordKey, SyncId};
+use engine::model::rows::Rows;
 use engine::model::table::TableSpec;
-use engine::ports::{Destination, DestinationCapabilities, Finding, Secret, Totals, Written};
+use engine::model::totals::{GroupBy, GroupTotal};
+use engine::ports::{Destination, DestinationCapabilities, Finding, Secret, Totals, Which, Written};
 use engine::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{SWEEP, check_name, check_table, fingerprint, quoted, summable, sweep_id};
+use super::{check_name, check_table, fingerprint, quoted, summable};
 use connect::{Lent, Pool};
 use errors::Failure;
 use load::Care;
 use sql::{LoadSql, Schemas};
-use types::Uuid;
 
 use crate::http::TimeOut;
 
@@ -273,9 +276,6 @@ impl Postgres {
     }
 }
 
-/// The records a full read did not find: those of this source only, so that two systems can share a table.
-const STALE: &str = "NOT _is_deleted AND _version < $1 AND _source_system = $2 AND _source_id <> ALL ($3)";
-
 #[async_trait]
 impl Destination for Postgres {
     fn capabilities(&self) -> DestinationCapabilities {
@@ -295,13 +295,7 @@ impl Destination for Postgres {
     }
 
     async fn count_stale(&self, table: &TableSpec, _: &SyncId, before: Version, except: &[String]) -> Result<u64> {
-        let sql = self.ready(table).await.map_err(|f| self.err(f))?;
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-            [(&before.0, Type::INT8), (&table.source_system, Type::TEXT), (&except, Type::TEXT_ARRAY)];
-        let rows = self.query(&format!("SELECT count(*) FROM {} WHERE {STALE}", sql.table), &parameters).await;
-        let rows = rows.map_err(|f| self.err(f))?;
-        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0)).map_err(|e| self.err(e.into()))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        sweep::count(self, table, before, except).await.map_err(|f| self.err(f))
     }
 
     async fn delete_stale(
@@ -311,30 +305,7 @@ impl Destination for Postgres {
         before: Version,
         except: &[String],
     ) -> Result<Vec<String>> {
-        let sql = self.ready(table).await.map_err(|f| self.err(f))?;
-        // What an earlier call marked comes from the table as it was before this statement.
-        let statement = format!(
-            "WITH swept AS (UPDATE {table} SET _is_deleted = true, _op = 'D', _version = $1, _batch_id = $4, _seq = NULL, \
-             _loaded_at = clock_timestamp() WHERE {STALE} RETURNING _source_id), noted AS (INSERT INTO {batches} AS b \
-             (batch_id, part, sync, run_id, seq, entity, version, rows_in, deleted, started_at, finished_at) SELECT $4, 0, \
-             $5, '{SWEEP}', 0, $6, $1, count(*), count(*), now(), clock_timestamp() FROM swept HAVING count(*) > 0 ON \
-             CONFLICT (batch_id, part) DO UPDATE SET rows_in = b.rows_in + excluded.rows_in, deleted = b.deleted + \
-             excluded.deleted, finished_at = excluded.finished_at) SELECT _source_id FROM swept UNION ALL SELECT \
-             _source_id FROM {table} WHERE _batch_id = $4 AND _is_deleted",
-            table = sql.table,
-            batches = self.schemas.batches()
-        );
-        let (id, sync) = (Uuid(sweep_id(sync, before)), sync.to_string());
-        let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
-            (&before.0, Type::INT8),
-            (&table.source_system, Type::TEXT),
-            (&except, Type::TEXT_ARRAY),
-            (&id, Type::UUID),
-            (&sync, Type::TEXT),
-            (&sql.entity, Type::TEXT),
-        ];
-        let rows = self.query(&statement, &parameters).await.map_err(|f| self.err(f))?;
-        rows.iter().map(|row| row.try_get(0).map_err(|e| self.err(e.into()))).collect()
+        sweep::sweep(self, table, sync, before, except).await.map_err(|f| self.err(f))
     }
 
     async fn newer_among(&self, table: &TableSpec, _: &SyncId, keys: &[String], than: Version) -> Result<Vec<String>> {
@@ -375,6 +346,39 @@ impl Destination for Postgres {
             }
         }
         Ok(totals)
+    }
+
+    async fn control_totals(
+        &self,
+        table: &TableSpec,
+        _: &SyncId,
+        by: &GroupBy,
+        columns: &[&str],
+    ) -> Result<Vec<GroupTotal>> {
+        let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
+        read::control_totals(self, table, by, &columns).await.map_err(|f| self.err(f))
+    }
+
+    async fn standing(&self, table: &TableSpec, _: &SyncId, which: Which<'_>) -> Result<Rows> {
+        read::standing(self, table, which).await.map_err(|f| self.err(f))
+    }
+
+    async fn count_standing(&self, table: &TableSpec, _: &SyncId) -> Result<u64> {
+        read::count_standing(self, table).await.map_err(|f| self.err(f))
+    }
+
+    async fn forget(&self, table: &TableSpec, _: &SyncId, keys: &[RecordKey]) -> Result<()> {
+        sweep::forget(self, table, keys).await.map_err(|f| self.err(f))
+    }
+
+    async fn mark_deleted(
+        &self,
+        table: &TableSpec,
+        sync: &SyncId,
+        before: Version,
+        keys: &[RecordKey],
+    ) -> Result<Vec<RecordKey>> {
+        sweep::mark(self, table, sync, before, keys).await.map_err(|f| self.err(f))
     }
 
     async fn after_run(&self, table: &TableSpec, _: &SyncId) -> Result<()> {

@@ -6,6 +6,8 @@
 
 mod load;
 mod migrate;
+mod read;
+mod sweep;
 mod values;
 
 use std::collections::HashSet;
@@ -15,16 +17,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::model::batch::{MappedBatch, Version};
-use engine::model::decimal::Decimal;
-use engine::model::id::SyncId;
+use engine::model::id::{RecordKey, SyncId};
+use engine::model::rows::Rows;
 use engine::model::table::TableSpec;
-use engine::ports::{Destination, DestinationCapabilities, Finding, Totals, Written};
+use engine::model::totals::{GroupBy, GroupTotal};
+use engine::ports::{Destination, DestinationCapabilities, Finding, Totals, Which, Written};
 use engine::{Error, Result};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{SWEEP, check_table, fingerprint, quoted, schema, summable, sweep_id};
+use super::{check_table, fingerprint, quoted, schema, summable};
 
 /// A SQLite file that records are loaded into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -138,59 +141,6 @@ impl Sqlite {
 /// The time in the form of all timestamps. SQLite tells milliseconds.
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')";
 
-/// The records a full read did not find: those of this source only, so that two systems can share a table.
-const STALE: &str = "_is_deleted = 0 AND _version < ?1 AND _source_system = ?2";
-
-/// The rows and keys of the stale records that are not among `except`.
-fn stale(connection: &Connection, table: &TableSpec, before: Version, except: &[String]) -> Result<Vec<(i64, String)>> {
-    let except: HashSet<&str> = except.iter().map(String::as_str).collect();
-    let sql = format!("SELECT rowid, _source_id FROM {} WHERE {STALE}", quoted(&table.name));
-    let mut statement = connection.prepare(&sql).map_err(failed)?;
-    let mut rows = statement.query((before.0, &table.source_system)).map_err(failed)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(failed)? {
-        let key: String = row.get(1).map_err(failed)?;
-        if !except.contains(key.as_str()) {
-            found.push((row.get(0).map_err(failed)?, key));
-        }
-    }
-    Ok(found)
-}
-
-/// Marks the stale records deleted and returns all keys that this sweep has marked, by this call or an earlier one.
-fn sweep(
-    connection: &Connection,
-    table: &TableSpec,
-    sync: &SyncId,
-    before: Version,
-    except: &[String],
-) -> Result<Vec<String>> {
-    let (id, target) = (sweep_id(sync, before), quoted(&table.name));
-    let found = stale(connection, table, before, except)?;
-    let mark = format!(
-        "UPDATE {target} SET _is_deleted = 1, _op = 'D', _version = ?1, _batch_id = ?2, _seq = NULL, _loaded_at = {NOW} \
-         WHERE rowid = ?3"
-    );
-    let mut mark = connection.prepare(&mark).map_err(failed)?;
-    for (row, _) in &found {
-        mark.execute((before.0, &id, row)).map_err(failed)?;
-    }
-    if !found.is_empty() {
-        let note = format!(
-            "INSERT INTO etl_load_batches AS b (batch_id, part, sync, run_id, seq, entity, version, rows_in, deleted, \
-             started_at, finished_at) VALUES (?1, 0, ?2, '{SWEEP}', 0, ?3, ?4, ?5, ?5, {NOW}, {NOW}) ON CONFLICT (batch_id, \
-             part) DO UPDATE SET rows_in = b.rows_in + excluded.rows_in, deleted = b.deleted + excluded.deleted, \
-             finished_at = excluded.finished_at"
-        );
-        let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
-        connection.execute(&note, (&id, sync.to_string(), &table.name, before.0, count)).map_err(failed)?;
-    }
-    let swept = format!("SELECT _source_id FROM {target} WHERE _batch_id = ?1 AND _is_deleted = 1");
-    let mut swept = connection.prepare(&swept).map_err(failed)?;
-    let keys = swept.query_map((&id,), |row| row.get(0)).map_err(failed)?;
-    keys.collect::<Result<_, _>>().map_err(failed)
-}
-
 #[async_trait]
 impl Destination for Sqlite {
     fn capabilities(&self) -> DestinationCapabilities {
@@ -244,8 +194,10 @@ impl Destination for Sqlite {
 
     async fn count_stale(&self, table: &TableSpec, _: &SyncId, before: Version, except: &[String]) -> Result<u64> {
         let (table, except) = (table.clone(), except.to_vec());
-        self.on_file(move |file, path| Ok(stale(file.ready(path, &table)?, &table, before, &except)?.len() as u64))
-            .await
+        self.on_file(move |file, path| {
+            Ok(sweep::stale(file.ready(path, &table)?, &table, before, &except)?.len() as u64)
+        })
+        .await
     }
 
     async fn delete_stale(
@@ -258,7 +210,7 @@ impl Destination for Sqlite {
         let (table, sync, except) = (table.clone(), sync.clone(), except.to_vec());
         self.on_file(move |file, path| {
             let transaction = begin(file.ready(path, &table)?)?;
-            let keys = sweep(&transaction, &table, &sync, before, &except)?;
+            let keys = sweep::sweep(&transaction, &table, &sync, before, &except)?;
             transaction.commit().map_err(failed)?;
             Ok(keys)
         })
@@ -291,7 +243,56 @@ impl Destination for Sqlite {
         }
         let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
         let (table, except) = (table.clone(), except.to_vec());
-        self.on_file(move |file, path| totals(file.ready(path, &table)?, &table, &columns, &except)).await
+        self.on_file(move |file, path| read::totals(file.ready(path, &table)?, &table, &columns, &except)).await
+    }
+
+    async fn control_totals(
+        &self,
+        table: &TableSpec,
+        _: &SyncId,
+        by: &GroupBy,
+        columns: &[&str],
+    ) -> Result<Vec<GroupTotal>> {
+        let (table, by) = (table.clone(), by.clone());
+        let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
+        self.on_file(move |file, path| read::control_totals(file.ready(path, &table)?, &table, &by, &columns)).await
+    }
+
+    async fn standing(&self, table: &TableSpec, _: &SyncId, which: Which<'_>) -> Result<Rows> {
+        let (table, asked) = (table.clone(), read::Asked::from(which));
+        self.on_file(move |file, path| read::standing(file.ready(path, &table)?, &table, &asked)).await
+    }
+
+    async fn count_standing(&self, table: &TableSpec, _: &SyncId) -> Result<u64> {
+        let table = table.clone();
+        self.on_file(move |file, path| read::count_standing(file.ready(path, &table)?, &table)).await
+    }
+
+    async fn forget(&self, table: &TableSpec, _: &SyncId, keys: &[RecordKey]) -> Result<()> {
+        let (table, keys) = (table.clone(), keys.to_vec());
+        self.on_file(move |file, path| {
+            let transaction = begin(file.ready(path, &table)?)?;
+            sweep::forget(&transaction, &table, &keys)?;
+            transaction.commit().map_err(failed)
+        })
+        .await
+    }
+
+    async fn mark_deleted(
+        &self,
+        table: &TableSpec,
+        sync: &SyncId,
+        before: Version,
+        keys: &[RecordKey],
+    ) -> Result<Vec<RecordKey>> {
+        let (table, sync, keys) = (table.clone(), sync.clone(), keys.to_vec());
+        self.on_file(move |file, path| {
+            let transaction = begin(file.ready(path, &table)?)?;
+            let marked = sweep::mark(&transaction, &table, &sync, before, &keys)?;
+            transaction.commit().map_err(failed)?;
+            Ok(marked)
+        })
+        .await
     }
 
     async fn after_run(&self, table: &TableSpec, _: &SyncId) -> Result<()> {
@@ -299,31 +300,4 @@ impl Destination for Sqlite {
         // Analyses what has grown a lot since the last time, and nothing else.
         self.on_file(move |file, path| file.ready(path, &table)?.execute_batch("PRAGMA optimize").map_err(failed)).await
     }
-}
-
-/// Counts and sums here, where decimals are exact: SQLite itself would add them as floats.
-fn totals(connection: &Connection, table: &TableSpec, columns: &[String], except: &[String]) -> Result<Totals> {
-    let except: HashSet<&str> = except.iter().map(String::as_str).collect();
-    let names: String = columns.iter().map(|c| format!(", {}", quoted(c))).collect();
-    let sql =
-        format!("SELECT _source_id{names} FROM {} WHERE _is_deleted = 0 AND _source_system = ?1", quoted(&table.name));
-    let mut statement = connection.prepare(&sql).map_err(failed)?;
-    let mut rows = statement.query((&table.source_system,)).map_err(failed)?;
-    let mut totals = Totals { records: 0, sums: vec![None; columns.len()] };
-    while let Some(row) = rows.next().map_err(failed)? {
-        let key = row.get_ref(0).map_err(failed)?.as_str().unwrap_or_default();
-        if except.contains(key) {
-            continue;
-        }
-        totals.records += 1;
-        for (i, sum) in totals.sums.iter_mut().enumerate() {
-            let value = match row.get_ref(i + 1).map_err(failed)? {
-                rusqlite::types::ValueRef::Null => continue,
-                rusqlite::types::ValueRef::Integer(value) => Decimal::new(value.into(), 0),
-                other => Decimal::parse(other.as_str().unwrap_or_default())?,
-            };
-            *sum = Some(sum.map_or(Ok(value), |sum| sum.plus(value))?);
-        }
-    }
-    Ok(totals)
 }

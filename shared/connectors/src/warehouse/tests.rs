@@ -1,9 +1,10 @@
 //! One battery for every warehouse.
 //!
-//! The tests in `battery`, `shapes` and `properties` take a [`Harness`] and know no database. PostgreSQL needs a server:
-//! its half is left out, loudly, unless `ML_CONNECTOR_TEST_POSTGRES` names one.
+//! The tests in `battery`, `comparing`, `shapes` and `properties` take a [`Harness`] and know no database. PostgreSQL needs
+//! a server: its half is left out, loudly, unless `ML_CONNECTOR_TEST_POSTGRES` names one.
 
 mod battery;
+mod comparing;
 mod faults;
 mod postgres;
 mod properties;

@@ -4,11 +4,12 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 
+use super::dashboards::DashboardSpec;
 use super::document::Document;
 use super::period::{Period, Schedule};
 use super::problem::Problems;
 use crate::mapping::{ColumnSpec, NeedSpec};
-use crate::plan::{Condition, UpdatedSpec};
+use crate::plan::{Condition, Control, UpdatedSpec};
 
 /// An integration as it is shipped.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -26,9 +27,17 @@ pub struct Blueprint {
     /// The system, or family of systems, it writes to.
     #[schemars(example = &"warehouse")]
     pub destination: String,
+    /// The system that is told when something has moved, where there is one.
+    #[serde(default)]
+    #[schemars(example = &"looker")]
+    pub consumer: Option<String>,
     /// Its syncs, in the order in which they run.
     #[schemars(extend("examples" = [{"cost_centers": {"table": "cost_centers", "key": ["business_unit"]}}]))]
     pub syncs: IndexMap<String, SyncSpec>,
+    /// Dashboards that analysts start from, under the names they have in Looker.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"spend": {"kind": "spend", "sync": "ap_invoices", "amount": "gross_amount"}}]))]
+    pub dashboards: IndexMap<String, DashboardSpec>,
 }
 
 /// One stream of records, as it is shipped.
@@ -62,6 +71,10 @@ pub struct SyncSpec {
     #[serde(default)]
     #[schemars(example = ["gross_amount"])]
     pub totals: Vec<String>,
+    /// How its records are grouped when `reconcile` compares counts and amounts of both sides.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"by": ["business_unit", "supplier_number"], "month": "gl_date"}]))]
+    pub control: Control,
     /// Records of other syncs that have to be there first: until then a record waits.
     #[serde(default)]
     #[schemars(extend("examples" = [[{"stream": "purchase_orders", "key": ["order_number", "order_type"]}]]))]

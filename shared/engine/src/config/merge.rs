@@ -18,6 +18,7 @@ impl SyncSpec {
         replace(&mut merged.read.filter, &change.filter);
         replace(&mut merged.needs, &change.needs);
         replace(&mut merged.totals, &change.totals);
+        replace(&mut merged.control, &change.control);
         merged.read.page_size = change.page_size.or(merged.read.page_size);
         if change.filter_rows.is_some() {
             merged.filter_rows.clone_from(&change.filter_rows);
@@ -49,6 +50,8 @@ impl SyncSpec {
             Some("names a record of another sync")
         } else if among(&self.totals) {
             Some("is summed as proof")
+        } else if among(&self.control.by) || self.control.month.as_deref() == Some(column) {
+            Some("groups records for comparison")
         } else {
             None
         }

@@ -8,12 +8,15 @@
 //! later for how it was written.
 
 mod blueprint;
+mod dashboards;
+mod deliveries;
 mod document;
 mod fields;
 mod merge;
 mod period;
 mod plans;
 mod problem;
+mod references;
 mod resolve;
 mod syncs;
 mod tenant;
@@ -21,12 +24,16 @@ mod tenant;
 mod tests;
 
 pub use blueprint::{Blueprint, BlueprintFile, ReadSpec, SyncSpec, blueprint_schema};
+pub use dashboards::{DashboardKind, DashboardSpec};
+pub use deliveries::{DeliverySpec, WhenLate};
 pub use document::Place;
 pub use period::{Period, Schedule};
 pub use plans::{ConfiguredPlans, ConfiguredSync};
 pub use problem::{Problem, Problems};
 pub use resolve::resolve;
-pub use tenant::{ConnectionSpec, IntegrationSpec, SyncChange, Tenant, TenantFile, tenant_schema};
+pub use tenant::{
+    ConnectionSpec, IntegrationSpec, ScheduleSpec, SecretsSpec, SyncChange, Tenant, TenantFile, tenant_schema,
+};
 
 /// The known name nearest to an unknown one, as `; did you mean …?`, or nothing.
 pub(crate) fn nearest<'n>(unknown: &str, known: impl Iterator<Item = &'n str>) -> String {

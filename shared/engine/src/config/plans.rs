@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::dashboards::DashboardSpec;
 use super::nearest;
 use super::period::Schedule;
 use crate::error::{Error, Result};
+use crate::mapping::NeedSpec;
 use crate::model::id::{IntegrationId, SyncId, TenantId};
-use crate::plan::{Plans, SyncPlan};
+use crate::plan::{ConsumerPlan, Plans, SyncPlan};
 
 /// A sync as it is configured.
 #[derive(Debug, Clone)]
@@ -19,17 +21,50 @@ pub struct ConfiguredSync {
     pub enabled: bool,
     /// When it runs.
     pub schedule: Schedule,
+    /// The records of other syncs of the integration that its records name: declared as needed or looked up, or told by
+    /// columns that are the other's whole key.
+    pub references: Vec<NeedSpec>,
 }
 
 /// All plans of one tenant or several, in the order in which an integration's syncs run.
 #[derive(Debug, Clone, Default)]
 pub struct ConfiguredPlans {
     syncs: IndexMap<SyncId, ConfiguredSync>,
+    dashboards: IndexMap<(TenantId, IntegrationId), IndexMap<String, DashboardSpec>>,
+    consumers: IndexMap<(TenantId, IntegrationId), Arc<ConsumerPlan>>,
 }
 
 impl ConfiguredPlans {
     pub(super) fn new(syncs: impl IntoIterator<Item = ConfiguredSync>) -> Self {
-        Self { syncs: syncs.into_iter().map(|sync| (sync.plan.id.clone(), sync)).collect() }
+        let syncs = syncs.into_iter().map(|sync| (sync.plan.id.clone(), sync)).collect();
+        Self { syncs, dashboards: IndexMap::new(), consumers: IndexMap::new() }
+    }
+
+    /// Adds who is told of an integration.
+    pub(super) fn with_consumer(mut self, tenant: &TenantId, integration: &str, consumer: ConsumerPlan) -> Self {
+        self.consumers.insert((tenant.clone(), IntegrationId::new(integration)), Arc::new(consumer));
+        self
+    }
+
+    /// Adds the dashboards that an integration ships.
+    pub(super) fn with_dashboards(
+        mut self,
+        tenant: &TenantId,
+        integration: &IntegrationId,
+        dashboards: &IndexMap<String, DashboardSpec>,
+    ) -> Self {
+        self.dashboards.insert((tenant.clone(), integration.clone()), dashboards.clone());
+        self
+    }
+
+    /// The dashboards of an integration, by name. Their columns are there unless the tenant left them out.
+    pub fn dashboards(
+        &self,
+        tenant: &TenantId,
+        integration: &IntegrationId,
+    ) -> impl Iterator<Item = (&str, &DashboardSpec)> {
+        let shipped = self.dashboards.get(&(tenant.clone(), integration.clone()));
+        shipped.into_iter().flatten().map(|(name, dashboard)| (name.as_str(), dashboard))
     }
 
     /// All syncs, also those that are switched off.
@@ -51,6 +86,8 @@ impl ConfiguredPlans {
     /// Adds the plans of other tenants.
     pub fn extend(&mut self, other: Self) {
         self.syncs.extend(other.syncs);
+        self.consumers.extend(other.consumers);
+        self.dashboards.extend(other.dashboards);
     }
 }
 
@@ -69,6 +106,10 @@ impl Plans for ConfiguredPlans {
         }
         let on = self.syncs.iter().filter(|(id, sync)| sync.enabled && of_integration(id));
         Ok(on.map(|(id, _)| id.clone()).collect())
+    }
+
+    fn consumer(&self, tenant: &TenantId, integration: &IntegrationId) -> Result<Option<Arc<ConsumerPlan>>> {
+        Ok(self.consumers.get(&(tenant.clone(), integration.clone())).cloned())
     }
 }
 

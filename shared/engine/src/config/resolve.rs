@@ -10,6 +10,7 @@ use super::problem::Problems;
 use super::syncs::{self, Integration};
 use super::tenant::{ConnectionSpec, IntegrationSpec, TenantFile};
 use crate::model::id::{ConnectionId, IntegrationId, TenantId};
+use crate::plan::{ConsumerPlan, DeliveryPlan};
 
 /// Resolves a tenant file into plans.
 ///
@@ -21,12 +22,23 @@ pub fn resolve<C: ConnectionSpec>(
 ) -> Result<ConfiguredPlans, Problems> {
     let mut resolver = Resolver { file, blueprints, problems: Problems::default() };
     resolver.connections();
+    resolver.schedules();
     let mut resolved = Vec::new();
     for (name, spec) in &file.tenant.integrations {
         resolved.extend(resolver.integration(name, spec));
     }
     resolver.tables(&resolved);
-    resolver.problems.or(ConfiguredPlans::new(resolved))
+    let consumers = resolver.consumers(&resolved);
+    let mut plans = ConfiguredPlans::new(resolved);
+    for (integration, consumer) in consumers {
+        plans = plans.with_consumer(&file.id, integration, consumer);
+    }
+    for blueprint in blueprints.iter().map(|file| &file.blueprint) {
+        if file.tenant.integrations.contains_key(&blueprint.integration) {
+            plans = plans.with_dashboards(&file.id, &IntegrationId::new(&blueprint.integration), &blueprint.dashboards);
+        }
+    }
+    resolver.problems.or(plans)
 }
 
 impl BlueprintFile {
@@ -57,7 +69,7 @@ struct Resolver<'a, C> {
     problems: Problems,
 }
 
-impl<C: ConnectionSpec> Resolver<'_, C> {
+impl<'a, C: ConnectionSpec> Resolver<'a, C> {
     fn problem(&mut self, path: &[&str], message: impl Into<String>) {
         let path: Vec<_> = path.iter().map(|&part| part.to_owned()).collect();
         self.problems.push(self.file.document.problem(&path, message));
@@ -70,6 +82,20 @@ impl<C: ConnectionSpec> Resolver<'_, C> {
                 let path: Vec<_> = path.into_iter().chain(fault.path).collect();
                 self.problems.push(self.file.document.problem(&path, fault.message));
             }
+        }
+    }
+
+    /// What EventBridge Scheduler takes: a zone it knows, and a window of 1 to 1440 whole minutes.
+    fn schedules(&mut self) {
+        let schedules = &self.file.tenant.schedules;
+        if let Some(zone) = schedules.time_zone.as_deref().filter(|zone| zone.parse::<Tz>().is_err()) {
+            let hint = nearest(zone, TZ_VARIANTS.iter().map(|known| known.name()));
+            self.problem(&["schedules", "time_zone"], format!("`{zone}` is no time zone{hint}"));
+        }
+        let seconds = schedules.flexible_window.map_or(60, |window| window.0.as_secs());
+        if !seconds.is_multiple_of(60) || !(60..=86_400).contains(&seconds) {
+            let message = "a window is 1 minute to 1 day in whole minutes; leave it out to start on time";
+            self.problem(&["schedules", "flexible_window"], message);
         }
     }
 
@@ -143,6 +169,53 @@ impl<C: ConnectionSpec> Resolver<'_, C> {
             self.problem(&path, format!("`{zone}` is no time zone{hint}"));
         }
         parsed.ok()
+    }
+
+    /// Who is told of each integration, and what is delivered.
+    fn consumers(&mut self, resolved: &[ConfiguredSync]) -> Vec<(&'a str, ConsumerPlan)> {
+        let (file, blueprints) = (self.file, self.blueprints);
+        let mut consumers = Vec::new();
+        for (name, spec) in &file.tenant.integrations {
+            let blueprint = blueprints.iter().find(|known| known.blueprint.integration == *name);
+            let wanted = blueprint.and_then(|known| known.blueprint.consumer.as_deref());
+            match (&spec.consumer, wanted) {
+                (Some(connection), Some(wanted)) => self.connection(name, "consumer", connection, wanted),
+                (Some(_), None) => {
+                    self.problem(&["integrations", name, "consumer"], format!("{name} tells nobody: leave it out"));
+                }
+                (None, _) if !spec.deliveries.is_empty() => {
+                    let message = "names no connection that delivers: add `consumer`";
+                    self.problem(&["integrations", name, "deliveries"], message);
+                }
+                (None, _) => {}
+            }
+            let on = resolved.iter().filter(|sync| sync.enabled && sync.plan.id.integration.as_str() == name);
+            let streams: Vec<_> = on.map(|sync| sync.plan.id.stream.as_str()).collect();
+            let deliveries = self.deliveries(name, spec, &streams);
+            let connection = spec.consumer.as_ref().map(ConnectionId::new);
+            consumers.extend(connection.map(|connection| (name.as_str(), ConsumerPlan { connection, deliveries })));
+        }
+        consumers
+    }
+
+    fn deliveries(&mut self, integration: &str, spec: &IntegrationSpec, streams: &[&str]) -> Vec<DeliveryPlan> {
+        let mut plans: Vec<DeliveryPlan> = Vec::new();
+        for (name, delivery) in &spec.deliveries {
+            let path = ["integrations", integration, "deliveries", name.as_str()];
+            match delivery.resolve(name, streams) {
+                // Two deliveries of one plan would bear one name, by which each is found again.
+                Ok(plan) if plans.iter().any(|other| other.what == plan.what) => {
+                    let message = format!("`{}` is delivered already: leave one out", plan.what.name());
+                    self.problem(&path, message);
+                }
+                Ok(plan) => plans.push(plan),
+                Err((field, message)) => {
+                    let path: Vec<_> = path.into_iter().chain(field).collect();
+                    self.problem(&path, message);
+                }
+            }
+        }
+        plans
     }
 
     /// No two syncs may write one table: each would take the other's records for its own.

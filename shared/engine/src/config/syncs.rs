@@ -7,10 +7,11 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::blueprint::{BlueprintFile, SyncSpec};
 use super::document::Document;
-use super::nearest;
 use super::plans::ConfiguredSync;
 use super::problem::Problems;
+use super::references::{is_comparable, references};
 use super::tenant::SyncChange;
+use super::{dashboards, nearest};
 use crate::mapping::{Declaration, Mapping, is_name};
 use crate::model::id::{ConnectionId, IntegrationId, SyncId, TenantId};
 use crate::model::table::{ColumnType, TableColumn, TableSpec};
@@ -53,6 +54,7 @@ pub(super) fn resolve(integration: &Integration<'_>, problems: &mut Problems) ->
         syncs.links(stream, spec, &mappings);
     }
     let order = syncs.order();
+    dashboards::check(integration.blueprint, problems);
     let plans = order.into_iter().filter_map(|stream| {
         let mapping = mappings.swap_remove(stream)?;
         Some(plan(integration, &specs, stream, mapping))
@@ -120,11 +122,17 @@ fn plan(
         wait_at_most: spec.wait_at_most.0,
         keep_archive: spec.keep_archive.0,
         totals: spec.totals.iter().filter_map(source_of).collect(),
+        control: spec.control.clone(),
         keeps_links: specs.values().any(|other| linked(other).any(|(_, needed, _)| needed == stream)),
         after: before(stream, spec).into_iter().map(str::to_owned).collect(),
         mapping,
     };
-    ConfiguredSync { plan: Arc::new(plan), enabled: spec.enabled, schedule: spec.schedule.clone() }
+    ConfiguredSync {
+        plan: Arc::new(plan),
+        enabled: spec.enabled,
+        schedule: spec.schedule.clone(),
+        references: references(stream, specs),
+    }
 }
 
 struct Syncs<'a, 'p> {
@@ -248,6 +256,27 @@ impl<'a> Syncs<'a, '_> {
                 self.problem(stream, &["totals"], message);
             }
         }
+        self.control(stream, spec, mapping);
+    }
+
+    /// The columns that group records for comparison are there, and months are those of a date.
+    fn control(&mut self, stream: &str, spec: &SyncSpec, mapping: &Mapping) {
+        let columns = mapping.table_columns();
+        let grouped = spec.control.by.iter().map(|name| ("by", name));
+        for (field, name) in grouped.chain(spec.control.month.iter().map(|name| ("month", name))) {
+            let message = match columns.iter().find(|column| column.name == *name).map(|column| column.kind) {
+                None => {
+                    let hint = nearest(name, spec.columns.keys().map(String::as_str));
+                    format!("`{name}` is no column of this sync{hint}")
+                }
+                Some(kind) if field == "month" && kind != ColumnType::Date => {
+                    format!("`{name}` is of type {kind} and has no months: name a column of type date")
+                }
+                Some(ColumnType::Json) => format!("`{name}` is of type json and makes no groups"),
+                Some(_) => continue,
+            };
+            self.problem(stream, &["control", field], message);
+        }
     }
 
     /// Syncs that this one names: they exist, are switched on, and have keys of the same shape.
@@ -323,12 +352,7 @@ fn mismatch(own: &Mapping, key: &[String], other: &str, target: &Mapping) -> Opt
     }
     let pairs = key.iter().filter_map(|name| own.iter().find(|column| column.name == *name)).zip(theirs);
     pairs.into_iter().find_map(|(mine, their)| {
-        let same = match (mine.kind, their.kind) {
-            (ColumnType::Text { .. }, ColumnType::Text { .. }) => true,
-            (ColumnType::Decimal { scale, .. }, ColumnType::Decimal { scale: other, .. }) => scale == other,
-            (mine, their) => mine == their,
-        };
-        (!same).then(|| {
+        (!is_comparable(mine.kind, their.kind)).then(|| {
             format!(
                 "`{}` is of type {}, and {} of {other} is of type {}: give both the same",
                 mine.name, mine.kind, their.name, their.kind

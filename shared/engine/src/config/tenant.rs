@@ -5,12 +5,13 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::deliveries::DeliverySpec;
 use super::document::Document;
 use super::period::{Period, Schedule};
 use super::problem::Problems;
 use crate::mapping::{ColumnSpec, Fault, NeedSpec};
 use crate::model::id::TenantId;
-use crate::plan::Condition;
+use crate::plan::{Condition, Control};
 
 /// What a connection's settings tell the engine. The settings themselves belong to the connectors.
 pub trait ConnectionSpec: DeserializeOwned + JsonSchema {
@@ -44,6 +45,42 @@ pub struct Tenant<C> {
     /// The integrations that are switched on, under the names of their blueprints, such as `jde-looker`.
     #[schemars(extend("examples" = [{"jde-looker": {"source": "erp", "destination": "warehouse"}}]))]
     pub integrations: IndexMap<String, IntegrationSpec>,
+    /// Whether the tenant has queues and functions of its own in the cloud, instead of sharing those of its integrations.
+    #[serde(default)]
+    #[schemars(example = true)]
+    pub dedicated: bool,
+    /// How the schedules of its syncs are understood in the cloud.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"time_zone": "America/Denver", "flexible_window": "15m"}]))]
+    pub schedules: ScheduleSpec,
+    /// Who makes the secrets in the cloud.
+    #[serde(default)]
+    #[schemars(example = &"existing")]
+    pub secrets: SecretsSpec,
+}
+
+/// How schedules are understood. They run in the cloud only; on one machine whoever calls `run` decides when.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleSpec {
+    /// The zone of cron schedules. Without it they are in UTC.
+    #[schemars(example = &"America/Denver")]
+    pub time_zone: Option<String>,
+    /// How much later than its schedule a sync may start, so that many do not start at once. From 1 minute to 1 day, in
+    /// whole minutes; without it they start on time.
+    #[schemars(example = &"15m")]
+    pub flexible_window: Option<Period>,
+}
+
+/// Who makes the secrets of a tenant in the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretsSpec {
+    /// The deployment makes them, empty; removing the tenant leaves them.
+    #[default]
+    Created,
+    /// They are there: kept from before the tenant was removed, or made by somebody else.
+    Existing,
 }
 
 /// An integration of a tenant: which systems it connects, and what differs from its blueprint.
@@ -56,6 +93,14 @@ pub struct IntegrationSpec {
     /// The connection it writes to.
     #[schemars(example = &"warehouse")]
     pub destination: String,
+    /// The connection that is told when something has moved, such as Looker. Without it nobody is told.
+    #[serde(default)]
+    #[schemars(example = &"bi")]
+    pub consumer: Option<String>,
+    /// What the consumer delivers when syncs are complete, each under a name of your choice.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"ap_daily": {"plan": "AP daily", "after": ["suppliers", "ap_invoices"]}}]))]
+    pub deliveries: IndexMap<String, DeliverySpec>,
     /// The zone in which the source stamps its changes. Without it the source connection's zone is taken.
     #[serde(default)]
     #[schemars(example = &"America/Denver")]
@@ -110,6 +155,9 @@ pub struct SyncChange {
     /// Amount columns that are summed on both sides as proof. Written here, they replace all of the blueprint's.
     #[schemars(example = ["gross_amount", "open_amount"])]
     pub totals: Option<Vec<String>>,
+    /// How its records are grouped when `reconcile` compares both sides. Written here, it replaces all of the blueprint's.
+    #[schemars(extend("examples" = [{"by": ["business_unit"], "month": "gl_date"}]))]
+    pub control: Option<Control>,
 }
 
 /// A tenant file that was read.

@@ -58,6 +58,11 @@ impl Mapper<'_> {
         Mapped::Row { key: self.key(out), updated_at: self.updated_at(row), lookups: self.lookups(out) }
     }
 
+    /// The source's own time of a row's change, in microseconds since 1970-01-01T00:00:00Z, also of one that does not map.
+    pub fn stamp(&self, cells: &[Value<'_>]) -> Option<i64> {
+        self.updated_at(Row { cells, at: &self.at })
+    }
+
     fn key(&self, mapped: &[Value<'_>]) -> RecordKey {
         key_of(self.mapping.key.iter().filter_map(|at| mapped.get(*at)))
     }
@@ -84,6 +89,20 @@ impl Mapper<'_> {
             value: shortened(&value),
             reason,
         })
+    }
+}
+
+impl Mapping {
+    /// What a cell becomes in a destination column that is filled from one source column; `None` where it is filled another
+    /// way, or the cell does not map.
+    pub fn convert<'v>(&self, column: &str, cell: &Value<'v>) -> Option<Value<'v>> {
+        let column = self.columns.iter().find(|known| known.name == column)?;
+        column.cell_source()?;
+        let value = column.convert_cell(cell, &Zone::new(self.zone)).ok()?;
+        match value.is_null() {
+            true => Some(column.default.clone().unwrap_or(Value::Null)),
+            false => Some(value),
+        }
     }
 }
 

@@ -59,6 +59,14 @@ pub(super) struct Column {
 }
 
 impl Column {
+    /// The one source column it is filled from.
+    pub(super) fn cell_source(&self) -> Option<usize> {
+        match self.read {
+            Read::Cell(source) => Some(source),
+            _ => None,
+        }
+    }
+
     /// The one source column whose numbers it takes as they are.
     pub(super) fn plain_source(&self) -> Option<usize> {
         let as_is = matches!(self.convert, Convert::Integer { implied: 0 } | Convert::Decimal { implied: 0, .. });

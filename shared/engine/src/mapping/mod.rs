@@ -123,6 +123,12 @@ impl Mapping {
         self.sources.get(column.plain_source()?).map(String::as_str)
     }
 
+    /// The one source column that a destination column is filled from, whatever becomes of its values on the way.
+    pub fn cell_source(&self, column: &str) -> Option<&str> {
+        let column = self.columns.iter().find(|known| known.name == column)?;
+        self.sources.get(column.cell_source()?).map(String::as_str)
+    }
+
     /// Binds the mapping to the columns of a block.
     ///
     /// # Errors

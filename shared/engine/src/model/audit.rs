@@ -70,6 +70,21 @@ impl Outcome {
         }
     }
 
+    /// The metric that counts it.
+    pub fn metric(self) -> &'static str {
+        match self {
+            Self::Inserted => "RecordsInserted",
+            Self::Updated => "RecordsUpdated",
+            Self::Deleted => "RecordsDeleted",
+            Self::Unchanged => "RecordsUnchanged",
+            Self::Superseded => "RecordsSuperseded",
+            Self::Filtered => "RecordsFiltered",
+            Self::Echoed => "RecordsEchoed",
+            Self::Rejected => "RecordsRejected",
+            Self::Waiting => "RecordsWaiting",
+        }
+    }
+
     /// Whether the audit keeps a line for it: records that stayed as they were leave none.
     pub fn is_audited(self) -> bool {
         !matches!(self, Self::Unchanged | Self::Filtered | Self::Echoed)

@@ -52,8 +52,35 @@ name! {
     RunId
 }
 name! {
+    /// One sending of a delivery: its name in the tenant file and the run that set it off, joined by `@`.
+    DeliveryId
+}
+name! {
     /// The key of one business object: its key columns in their declared order, joined by `|`.
     RecordKey
+}
+
+impl DeliveryId {
+    /// The id of the delivery `name` that `run` set off.
+    pub fn of(name: &str, run: &RunId) -> Self {
+        Self(format!("{name}@{run}"))
+    }
+
+    /// The run that set it off.
+    pub fn run(&self) -> &str {
+        self.0.split_once('@').map_or("", |(_, run)| run)
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once('@') {
+            Some((name, run)) if !name.is_empty() && !run.is_empty() => Ok(Self::new(text)),
+            _ => Err(Error::stop(format!("`{text}` is no delivery: one looks like ap_daily@01J8…, see `status`"))),
+        }
+    }
 }
 
 impl RecordKey {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::Counts;
 use super::batch::Version;
-use super::id::{BatchId, RunId, SyncId};
+use super::id::{BatchId, DeliveryId, RunId, SyncId};
 use super::window::Selection;
 
 /// The stages, each with its queue. Closing tasks travel on the load queue.
@@ -115,6 +115,22 @@ pub enum Task {
         /// Which run.
         run: RunId,
     },
+    /// For the load stage: the run has moved its watermark; whoever reads its table is told.
+    Tell {
+        /// Of which sync.
+        sync: SyncId,
+        /// Which run.
+        run: RunId,
+    },
+    /// For the load stage: a delivery goes one step further.
+    Deliver {
+        /// The sync whose run set it off.
+        sync: SyncId,
+        /// That run.
+        run: RunId,
+        /// Which delivery.
+        delivery: DeliveryId,
+    },
 }
 
 impl Task {
@@ -123,7 +139,7 @@ impl Task {
         match self {
             Self::Poll(_) => Stage::Poll,
             Self::Transform(_) => Stage::Transform,
-            Self::Load(_) | Self::Close { .. } => Stage::Load,
+            Self::Load(_) | Self::Close { .. } | Self::Tell { .. } | Self::Deliver { .. } => Stage::Load,
         }
     }
 
@@ -132,7 +148,15 @@ impl Task {
         match self {
             Self::Poll(task) => &task.sync,
             Self::Transform(task) | Self::Load(task) => &task.sync,
-            Self::Close { sync, .. } => sync,
+            Self::Close { sync, .. } | Self::Tell { sync, .. } | Self::Deliver { sync, .. } => sync,
+        }
+    }
+
+    /// The batch it is about, where it is about one.
+    pub fn batch(&self) -> Option<&BatchId> {
+        match self {
+            Self::Transform(task) | Self::Load(task) => Some(&task.batch),
+            _ => None,
         }
     }
 
@@ -141,7 +165,7 @@ impl Task {
         match self {
             Self::Poll(task) => &task.run,
             Self::Transform(task) | Self::Load(task) => &task.batch.run,
-            Self::Close { run, .. } => run,
+            Self::Close { run, .. } | Self::Tell { run, .. } | Self::Deliver { run, .. } => run,
         }
     }
 }
@@ -158,6 +182,9 @@ pub struct Message {
     /// How often it was tried and put back before.
     #[serde(default)]
     pub attempt: u32,
+    /// What it came from, the same for everything that one message set off: for logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// Not before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<DateTime<Utc>>,
@@ -169,7 +196,7 @@ pub struct Message {
 impl Message {
     /// A first attempt.
     pub fn new(task: Task) -> Self {
-        Self { v: 1, task, attempt: 0, not_before: None, payload: Vec::new() }
+        Self { v: 1, task, attempt: 0, trace: None, not_before: None, payload: Vec::new() }
     }
 
     /// A first attempt with rows.

@@ -5,11 +5,15 @@
 pub mod audit;
 pub mod batch;
 pub mod decimal;
+pub mod delivery;
 pub mod id;
 pub mod message;
+pub mod request;
+pub mod reconcile;
 pub mod rows;
 pub mod run;
 pub mod sync;
 pub mod table;
+pub mod totals;
 pub mod value;
 pub mod window;

@@ -55,6 +55,8 @@ pub enum CloseStep {
     AfterRun,
     /// Compare both sides.
     Proof,
+    /// Have whoever reads the table told.
+    Tell,
     /// Read again what waited for the records of this run: last, because those runs use the source at once.
     WakeUps,
 }
@@ -66,7 +68,8 @@ impl CloseStep {
             Self::Sweep => Some(Self::Watermark),
             Self::Watermark => Some(Self::AfterRun),
             Self::AfterRun => Some(Self::Proof),
-            Self::Proof => Some(Self::WakeUps),
+            Self::Proof => Some(Self::Tell),
+            Self::Tell => Some(Self::WakeUps),
             Self::WakeUps => None,
         }
     }
@@ -266,7 +269,14 @@ mod tests {
         }
         assert_eq!(
             steps,
-            [CloseStep::Sweep, CloseStep::Watermark, CloseStep::AfterRun, CloseStep::Proof, CloseStep::WakeUps]
+            [
+                CloseStep::Sweep,
+                CloseStep::Watermark,
+                CloseStep::AfterRun,
+                CloseStep::Proof,
+                CloseStep::Tell,
+                CloseStep::WakeUps
+            ]
         );
         assert_eq!(run.state, RunState::Complete);
     }

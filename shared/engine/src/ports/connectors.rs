@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Destination, Source};
+use super::{Consumer, Destination, Source};
 use crate::error::Result;
 use crate::model::id::{ConnectionId, TenantId};
 
@@ -30,4 +30,10 @@ pub trait Connectors: Send + Sync {
         tenant: &TenantId,
         connection: &ConnectionId,
     ) -> Result<std::sync::Arc<dyn Destination>>;
+
+    /// A consumer, for one piece of work. The caller closes it.
+    ///
+    /// # Errors
+    /// As [`Connectors::source`].
+    async fn consumer(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Box<dyn Consumer>>;
 }

@@ -7,8 +7,10 @@ use crate::error::Result;
 use crate::model::audit::Outcome;
 use crate::model::batch::{MappedBatch, Version};
 use crate::model::decimal::Decimal;
-use crate::model::id::SyncId;
+use crate::model::id::{RecordKey, SyncId};
+use crate::model::rows::Rows;
 use crate::model::table::TableSpec;
+use crate::model::totals::{GroupBy, GroupTotal};
 
 /// What a destination can truthfully do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,33 @@ pub struct Totals {
     pub records: u64,
     /// The exact sum per asked column, in the order asked; `None` for no rows.
     pub sums: Vec<Option<Decimal>>,
+}
+
+/// Which records of a table are read back.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// Those that follow this key in the order of the table's own key, at most so many; from the first without one.
+    After(Option<&'a RecordKey>, usize),
+    /// Those of these keys that are there, in no order.
+    Keys(&'a [RecordKey]),
+}
+
+/// Names of the columns that precede the table's own in the rows of [`Destination::standing`].
+pub mod standing {
+    /// `_source_id`; null where something else wrote the record.
+    pub const ID: &str = "_id";
+    /// The source's own time of change, as it was loaded: a timestamp, or null.
+    pub const UPDATED_AT: &str = "_updated_at";
+    /// Hash of the content as it was loaded; null where it is not known.
+    pub const HASH: &str = "_hash";
+    /// Whether the record is marked deleted.
+    pub const DELETED: &str = "_deleted";
+    /// The version of the record: a whole number, or null.
+    pub const VERSION: &str = "_version";
+    /// The version of the mapping it was loaded with, or last seen unchanged by: a whole number, or null.
+    pub const MAPPING: &str = "_mapping";
+    /// All of them, in their order.
+    pub const COLUMNS: [&str; 6] = [ID, UPDATED_AT, HASH, DELETED, VERSION, MAPPING];
 }
 
 /// A system that records are written to.
@@ -103,6 +132,52 @@ pub trait Destination: Send + Sync {
     /// # Errors
     /// As [`Destination::write`].
     async fn totals(&self, table: &TableSpec, sync: &SyncId, columns: &[&str], except: &[String]) -> Result<Totals>;
+
+    /// Counts the records that are not marked deleted in groups, and sums these columns over each group.
+    ///
+    /// # Errors
+    /// As [`Destination::write`]; Stop when the table has no such column.
+    async fn control_totals(
+        &self,
+        table: &TableSpec,
+        sync: &SyncId,
+        by: &GroupBy,
+        columns: &[&str],
+    ) -> Result<Vec<GroupTotal>>;
+
+    /// Reads records back: [`standing::COLUMNS`], then the columns of the table with their values as they stand now, equal
+    /// to the mapped values they were written from unless somebody has changed them. (JSON may be written another way.)
+    /// Records without our metadata are among them: somebody else put them there.
+    ///
+    /// # Errors
+    /// As [`Destination::write`].
+    async fn standing(&self, table: &TableSpec, sync: &SyncId, which: Which<'_>) -> Result<Rows>;
+
+    /// Counts the records that are not marked deleted, those without our metadata included.
+    ///
+    /// # Errors
+    /// As [`Destination::write`].
+    async fn count_standing(&self, table: &TableSpec, sync: &SyncId) -> Result<u64>;
+
+    /// Forgets with which content these records were loaded, so that the next newer read of them is written whatever it
+    /// holds.
+    ///
+    /// # Errors
+    /// As [`Destination::write`].
+    async fn forget(&self, table: &TableSpec, sync: &SyncId, keys: &[RecordKey]) -> Result<()>;
+
+    /// Marks those of these records deleted that are older than `before`, with `before` as their version. Returns those
+    /// that it marked, now or in an earlier call with the same `before`.
+    ///
+    /// # Errors
+    /// As [`Destination::write`].
+    async fn mark_deleted(
+        &self,
+        table: &TableSpec,
+        sync: &SyncId,
+        before: Version,
+        keys: &[RecordKey],
+    ) -> Result<Vec<RecordKey>>;
 
     /// A run has ended: vacuum, analyse, tell somebody. Safe to repeat.
     ///

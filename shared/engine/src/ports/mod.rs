@@ -1,20 +1,24 @@
 //! What the machine needs from the world, as traits. Backends implement queue, store, vault and clock; connectors
-//! implement source and destination. Nothing in here knows a cloud, a database or a vendor.
+//! implement source, destination and consumer. Nothing in here knows a cloud, a database or a vendor.
 
 mod clock;
 mod connectors;
+mod consumer;
 mod destination;
 mod queue;
 mod source;
 mod store;
+mod system_clock;
 mod vault;
 
 pub use clock::{Clock, Ids};
 pub use connectors::Connectors;
-pub use destination::{Destination, DestinationCapabilities, Totals, Written};
+pub use consumer::{Consumer, Progress, Sent};
+pub use destination::{Destination, DestinationCapabilities, Totals, Which, Written, standing};
 pub use queue::{Queue, Received};
-pub use source::{Page, ReadRequest, Source, SourceCapabilities, TooBig, What};
+pub use source::{Page, ReadRequest, Source, SourceCapabilities, SourceGroup, TooBig, What};
 pub use store::{ArchivePut, Change, HeldFilter, Store};
+pub use system_clock::SystemClock;
 pub use vault::{Secret, Vault};
 
 /// One line of what `check` says about a connection.

@@ -7,6 +7,7 @@ use super::Finding;
 use crate::error::Result;
 use crate::model::decimal::Decimal;
 use crate::model::rows::RowsWriter;
+use crate::model::value::Value;
 use crate::model::window::{Granularity, Position, Window};
 use crate::plan::StreamSpec;
 
@@ -21,6 +22,8 @@ pub struct SourceCapabilities {
     pub counts: bool,
     /// Whether it sums without reading.
     pub totals: bool,
+    /// Whether it counts and sums by the values of a column without reading.
+    pub groups: bool,
     /// How many polls may run at once on one connection.
     pub sessions: u32,
 }
@@ -63,6 +66,17 @@ pub struct Page {
     pub too_big: Vec<TooBig>,
 }
 
+/// The records of a source that have the same value in a column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceGroup {
+    /// The value, as [`Source::read`] gives it.
+    pub cell: Value<'static>,
+    /// How many records have it.
+    pub records: u64,
+    /// The exact sum per asked column, in the order asked; `None` where the source gives none.
+    pub sums: Vec<Option<Decimal>>,
+}
+
 /// A system that records are read from. One instance serves one poll: it logs in when first used, and
 /// [`Source::close`] logs it out.
 #[async_trait]
@@ -97,6 +111,19 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// As [`Source::read`].
     async fn total(&self, stream: &StreamSpec, window: Window, column: &str) -> Result<Decimal>;
+
+    /// Counts and exact sums of columns over the window, by the values of the column `by`. `None` when the source cannot
+    /// tell them all, because its answers are limited.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    async fn groups(
+        &self,
+        stream: &StreamSpec,
+        window: Window,
+        by: &str,
+        columns: &[&str],
+    ) -> Result<Option<Vec<SourceGroup>>>;
 
     /// Ends the session. Called once at the end of every poll, also after errors; what fails here is only logged.
     async fn close(&self);

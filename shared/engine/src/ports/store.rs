@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use crate::error::Result;
 use crate::model::audit::{AuditBatch, AuditLine, Counts, Held, Settled};
 use crate::model::batch::Archived;
-use crate::model::id::{BatchId, ConnectionId, RecordKey, RunId, SyncId, TenantId};
+use crate::model::delivery::{Cycle, Delivery};
+use crate::model::id::{BatchId, ConnectionId, DeliveryId, IntegrationId, RecordKey, RunId, SyncId, TenantId};
 use crate::model::run::Run;
 use crate::model::sync::SyncState;
 
@@ -112,6 +113,27 @@ pub trait Store: Send + Sync {
 
     /// Those of these records of a sync that are at the destination: (key here, id there).
     async fn linked(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, String)>>;
+
+    /// What a delivery, by its name in the tenant file, waits for; the default for one never seen. Changed and returned.
+    async fn update_cycle(
+        &self,
+        tenant: &TenantId,
+        integration: &IntegrationId,
+        name: &str,
+        change: Change<'_, Cycle>,
+    ) -> Result<Cycle>;
+
+    /// Remembers a new delivery; does nothing when it is known.
+    async fn create_delivery(&self, delivery: &Delivery) -> Result<()>;
+
+    /// A delivery, if it is known.
+    async fn delivery(&self, delivery: &DeliveryId) -> Result<Option<Delivery>>;
+
+    /// The newest deliveries of an integration, newest first.
+    async fn deliveries(&self, tenant: &TenantId, integration: &IntegrationId, limit: usize) -> Result<Vec<Delivery>>;
+
+    /// Changes a delivery and returns what it is then; `None` when it is not known.
+    async fn update_delivery(&self, delivery: &DeliveryId, change: Change<'_, Delivery>) -> Result<Option<Delivery>>;
 
     /// Takes one of the connection's `limit` permits for `holder` until `until`, or renews it; `false` when none is free.
     async fn permit(

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 
 use tracing::{info, warn};
 
-use super::poll::{NO_ROW, Session};
+use super::poll::NO_ROW;
+use super::session::Session;
 use super::transform::is_key_of_place;
-use super::{Context, proof, start};
+use super::{Context, proof, start, tell};
 use crate::error::Result;
+use crate::metrics::{self, Unit};
 use crate::model::audit::{AuditBatch, AuditEntry, Held, HeldWhy, Outcome, Settled};
 use crate::model::batch::Version;
 use crate::model::id::{BatchId, RecordKey, RunId, SyncId};
@@ -43,6 +45,7 @@ pub(super) async fn close(context: &Context, sync: &SyncId, run: &RunId) -> Resu
             CloseStep::Watermark => finish(context, &run).await?,
             CloseStep::AfterRun => warning_of(after_run(context, &plan).await),
             CloseStep::Proof => warning_of(prove(context, &plan, &run).await),
+            CloseStep::Tell => warning_of(tell::ask(context, &run).await),
             CloseStep::WakeUps => warning_of(wake_up(context, &plan, &run).await),
         };
         let now = context.clock.now();
@@ -92,8 +95,7 @@ async fn sweep(context: &Context, plan: &SyncPlan, run: &Run) -> Result<Option<S
     let destination = context.connectors.destination(&run.sync.tenant, &plan.destination).await?;
     destination.prepare(&plan.table).await?;
     let stale = destination.count_stale(&plan.table, &run.sync, before, &except).await?;
-    // A source without any record is more likely one that hides them all.
-    let allowed = if source == 0 { 0 } else { DELETES_ALWAYS.max(source * DELETES_PERCENT / 100) };
+    let allowed = deletes_allowed(source);
     if stale > allowed && !accept_deletes {
         return Ok(Some(format!(
             "{stale} records are no longer at the source, more than the {allowed} that are marked deleted without \
@@ -127,6 +129,12 @@ async fn sweep(context: &Context, plan: &SyncPlan, run: &Run) -> Result<Option<S
     Ok(None)
 }
 
+/// How many records are marked deleted without asking, of a source with so many.
+pub(super) fn deletes_allowed(source: u64) -> u64 {
+    // A source without any record is more likely one that hides them all.
+    if source == 0 { 0 } else { DELETES_ALWAYS.max(source * DELETES_PERCENT / 100) }
+}
+
 async fn count_source(context: &Context, plan: &SyncPlan, run: &Run) -> Result<u64> {
     let session = Session::open(context, &run.sync.tenant, &plan.source, run.id.as_str()).await?;
     let counted = async {
@@ -148,7 +156,12 @@ async fn finish(context: &Context, run: &Run) -> Result<Option<String>> {
         settle_nameless(context, run).await?;
     }
     let finish = &mut |state: &mut SyncState| _ = state.finish(&run.id, end);
-    if context.store.update_sync(&run.sync, finish).await?.owes_a_run() {
+    let state = context.store.update_sync(&run.sync, finish).await?;
+    if let Some(mark) = state.watermark {
+        let lag = u64::try_from((context.clock.now() - mark).num_seconds()).unwrap_or(0);
+        metrics::emit("WatermarkLagSeconds", lag, Unit::Seconds);
+    }
+    if state.owes_a_run() {
         start::send_again(context, &run.sync).await?;
     }
     Ok(None)

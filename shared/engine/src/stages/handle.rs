@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tracing::{error, info};
+use tracing::{Instrument, Span, error, info, info_span};
 
-use super::{Context, close, load, poll, transform};
+use super::{Context, close, deliver, load, poll, tell, transform};
 use crate::error::{Error, Kind, Result};
+use crate::metrics::{self, Unit};
 use crate::model::message::{Message, Task};
 use crate::model::run::Run;
 use crate::ports::Received;
@@ -35,7 +36,33 @@ pub async fn handle(context: &Context, received: &Received, deadline: Option<Dat
         context.queue.send(message, delay).await?;
         return Ok(Disposition::Later(delay));
     }
-    let failure = match work(context, message, deadline).await {
+    let trace = message.trace.clone().unwrap_or_else(|| message.task.run().to_string());
+    let span = span(message, &trace);
+    let context = &context.traced(trace);
+    decide(context, received, deadline).instrument(span).await
+}
+
+/// What every line that is logged meanwhile carries.
+fn span(message: &Message, trace: &str) -> Span {
+    let (sync, batch) = (message.task.sync(), message.task.batch().map(|batch| batch.seq));
+    info_span!(
+        "work",
+        stage = message.task.stage().as_str(),
+        tenant = %sync.tenant,
+        integration = %sync.integration,
+        %sync,
+        run = %message.task.run(),
+        batch,
+        trace,
+    )
+}
+
+async fn decide(context: &Context, received: &Received, deadline: Option<DateTime<Utc>>) -> Result<Disposition> {
+    let (message, began) = (&received.message, context.clock.now());
+    let worked = work(context, message, deadline).await;
+    let took = (context.clock.now() - began).num_milliseconds();
+    metrics::emit("StageMilliseconds", u64::try_from(took).unwrap_or(0), Unit::Milliseconds);
+    let failure = match worked {
         Ok(()) => return Ok(Disposition::Done),
         Err(failure) => failure,
     };
@@ -46,10 +73,17 @@ pub async fn handle(context: &Context, received: &Received, deadline: Option<Dat
         Kind::Reject | Kind::Stop => {
             let why = failure.to_string();
             give_up(context, received, &why).await?;
-            pause(context, received, &why).await?;
+            if moves_records(&message.task) {
+                pause(context, received, &why).await?;
+            }
             Ok(Disposition::GivenUp(why))
         }
     }
+}
+
+/// Whether the work is the way of records itself: what comes after it never stops the next run.
+fn moves_records(task: &Task) -> bool {
+    !matches!(task, Task::Tell { .. } | Task::Deliver { .. })
 }
 
 /// Repeating would fail the same way: the sync rests until a person starts it again.
@@ -58,6 +92,7 @@ async fn pause(context: &Context, received: &Received, why: &str) -> Result<()> 
     context.store.update_sync(sync, &mut |state| state.paused = Some(why.to_owned())).await?;
     Ok(())
 }
+
 /// Puts work back as a new message with its own attempt count, or gives it up after the last attempt.
 async fn put_back(
     context: &Context,
@@ -88,6 +123,8 @@ async fn work(context: &Context, message: &Message, deadline: Option<DateTime<Ut
         Task::Transform(task) => transform::transform(context, task, &message.payload).await,
         Task::Load(task) => load::load(context, task, &message.payload).await,
         Task::Close { sync, run } => close::close(context, sync, run).await,
+        Task::Tell { sync, run } => tell::tell(context, sync, run).await,
+        Task::Deliver { sync, delivery, .. } => deliver::deliver(context, sync, delivery).await,
     }
 }
 
@@ -103,6 +140,7 @@ async fn give_up(context: &Context, received: &Received, why: &str) -> Result<()
     error!(%sync, %run, stage = task.stage().as_str(), reason = why, "given up");
     // In this order, a process that dies in between finds the message again.
     end_run(context, task, why).await?;
+    metrics::emit("DeadLetters", 1, Unit::Count);
     context.queue.dead_letter(task.stage(), received, why).await
 }
 
@@ -116,6 +154,9 @@ pub async fn abandon(context: &Context, received: &Received, why: &str) -> Resul
 
 /// Marks the run of a task as ended without completion.
 async fn end_run(context: &Context, task: &Task, why: &str) -> Result<()> {
+    if !moves_records(task) {
+        return deliver::given_up(context, task, why).await;
+    }
     let now = context.clock.now();
     let end = &mut |run: &mut Run| match task {
         Task::Poll(_) => run.fail(why, now),

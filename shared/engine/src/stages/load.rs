@@ -6,7 +6,8 @@ use super::handle::internal;
 use super::poll::{release_if_given_up, send_close_if_due};
 use super::transform::mapped_rows;
 use crate::error::Result;
-use crate::model::audit::{AuditBatch, AuditEntry, Held, HeldWhy, Outcome, Settled};
+use crate::metrics::{self, Unit};
+use crate::model::audit::{AuditBatch, AuditEntry, Counts, Held, HeldWhy, Outcome, Settled};
 use crate::model::batch::{MappedBatch, meta};
 use crate::model::id::RecordKey;
 use crate::model::message::BatchTask;
@@ -68,10 +69,21 @@ pub(super) async fn load(context: &Context, task: &BatchTask, payload: &[u8]) ->
     }
     match context.store.batch_done(&task.batch, &counts).await? {
         Some(run) => {
+            measure(&counts);
             release_if_given_up(context, &run).await?;
             send_close_if_due(context, &run).await
         }
         None => Err(internal(format!("run {} is not known", task.batch.run))),
+    }
+}
+
+/// Figures of a batch that is done; one that is done twice counts twice.
+fn measure(counts: &Counts) {
+    for outcome in Outcome::ALL {
+        let records = counts.of(outcome);
+        if records > 0 {
+            metrics::emit(outcome.metric(), records, Unit::Count);
+        }
     }
 }
 

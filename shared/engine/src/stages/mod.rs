@@ -3,14 +3,21 @@
 //! [`handle`] does the work of one message and says what becomes of the message. It is all that a Lambda function or the
 //! local driver calls. Every stage may be interrupted at any point and repeated from its message.
 
+mod check;
 mod close;
+mod deliver;
 mod handle;
 mod load;
 mod poll;
 mod preview;
 mod proof;
+mod reconcile;
 mod replay;
+mod request;
+mod session;
 mod start;
+mod tell;
+mod traced;
 mod transform;
 
 use std::sync::Arc;
@@ -21,8 +28,12 @@ use chrono::{DateTime, Utc};
 use crate::plan::Plans;
 use crate::ports::{Clock, Connectors, Ids, Queue, Store};
 
+pub use check::check;
+pub use deliver::replay as replay_delivery;
 pub use handle::{Disposition, abandon, handle};
 pub use preview::{Previewed, preview};
+pub use reconcile::{ReconcileOptions, Repair, reconcile, repair, review};
+pub use request::{replay, selections};
 pub use start::{Started, start};
 
 /// Everything the stages need from the world. Built once per process.
@@ -61,6 +72,8 @@ pub struct Limits {
     pub backoff: Duration,
     /// The longest delay of work that is put back: what a queue allows.
     pub longest_delay: Duration,
+    /// How long the outcome of a delivery is looked for before a person has to decide.
+    pub deliveries_settle: Duration,
     /// A poll with less time than this left sends itself a continuation.
     pub reserve: Duration,
 }
@@ -75,12 +88,19 @@ impl Default for Limits {
             attempts: 8,
             backoff: Duration::from_secs(1),
             longest_delay: Duration::from_secs(900),
+            deliveries_settle: Duration::from_secs(900),
             reserve: Duration::from_secs(30),
         }
     }
 }
 
 impl Context {
+    /// This context, whose messages carry `trace`.
+    fn traced(&self, trace: String) -> Self {
+        let queue = Arc::new(traced::Traced { queue: Arc::clone(&self.queue), trace });
+        Self { queue, ..self.clone() }
+    }
+
     fn lease_until(&self) -> DateTime<Utc> {
         self.clock.now() + self.limits.lease
     }

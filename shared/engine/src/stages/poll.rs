@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, info};
 
 use super::handle::internal;
+use super::session::{BUSY, Session};
 use super::{Context, replay, start};
 use crate::error::{Error, Result};
 use crate::model::audit::{Counts, Held, HeldWhy};
@@ -26,9 +27,6 @@ use crate::ports::{ArchivePut, Page, ReadRequest, Source, What};
 
 /// The row number of a held record that is in no archived batch.
 pub(super) const NO_ROW: u32 = u32::MAX;
-
-/// How long a task waits before it asks again for a busy sync or a busy connection.
-const BUSY: Duration = Duration::from_secs(5);
 
 /// How many keys are read at once when the source has no opinion.
 const KEYS_AT_ONCE: usize = 50;
@@ -290,7 +288,7 @@ pub(super) async fn unread_run(context: &Context, task: &PollTask) -> Result<Run
 }
 
 /// The change times a run asks for. The lookback widens the query, never the mark.
-fn window(selection: &Selection, state: &SyncState, plan: &SyncPlan, granularity: Granularity) -> Window {
+pub(super) fn window(selection: &Selection, state: &SyncState, plan: &SyncPlan, granularity: Granularity) -> Window {
     let start_of = |date: chrono::NaiveDate| {
         let local = date.and_time(NaiveTime::MIN);
         // A midnight that the zone skips begins the day an hour later; asking an hour early reads a little more.
@@ -318,63 +316,6 @@ fn window(selection: &Selection, state: &SyncState, plan: &SyncPlan, granularity
             to: to.and_then(|to| to.checked_add_days(Days::new(1))).map(start_of),
         },
         Selection::Changes | Selection::Full { .. } | Selection::Keys(_) | Selection::Replay(_) => Window::default(),
-    }
-}
-
-/// A source in use: its permit and its session end with it, whatever happened.
-pub(super) struct Session {
-    pub(super) source: Box<dyn Source>,
-    tenant: crate::model::id::TenantId,
-    connection: crate::model::id::ConnectionId,
-    holder: String,
-}
-
-impl Session {
-    pub(super) async fn open(
-        context: &Context,
-        tenant: &crate::model::id::TenantId,
-        connection: &crate::model::id::ConnectionId,
-        holder: &str,
-    ) -> Result<Self> {
-        let fingerprint = context.connectors.secret_fingerprint(tenant, connection).await?;
-        if let Some(why) = context.store.connection_stopped(tenant, connection, &fingerprint).await? {
-            return Err(Error::stop(format!(
-                "connection `{connection}` is stopped, because {why}; set the right secret, or let it try again with \
-                 `ml-connector check --restart`"
-            )));
-        }
-        let source = context.connectors.source(tenant, connection).await?;
-        Ok(Self { source, tenant: tenant.clone(), connection: connection.clone(), holder: holder.to_owned() })
-    }
-
-    async fn has_permit(&self, context: &Context, sessions: u32) -> Result<bool> {
-        let (now, until) = (context.clock.now(), context.lease_until());
-        context.store.permit(&self.tenant, &self.connection, &self.holder, sessions, now, until).await
-    }
-
-    pub(super) async fn permit(&self, context: &Context, sessions: u32) -> Result<()> {
-        if self.has_permit(context, sessions).await? {
-            return Ok(());
-        }
-        Err(Error::later_after(BUSY, format!("all {sessions} sessions of connection `{}` are in use", self.connection)))
-    }
-
-    /// Logs out and gives the permit back. What fails here is logged: the permit and the session expire by themselves.
-    pub(super) async fn close<T>(self, context: &Context, result: &Result<T>) {
-        self.source.close().await;
-        if let Err(failure) = context.store.release_permit(&self.tenant, &self.connection, &self.holder).await {
-            tracing::warn!(connection = %self.connection, reason = %failure, "a permit was not given back; it will expire");
-        }
-        if let Err(failure) = result
-            && failure.is_refused_credentials()
-            && let Ok(fingerprint) = context.connectors.secret_fingerprint(&self.tenant, &self.connection).await
-        {
-            let why = failure.to_string();
-            let stopped = context.store.stop_connection(&self.tenant, &self.connection, &fingerprint, &why).await;
-            if let Err(failure) = stopped {
-                tracing::error!(connection = %self.connection, reason = %failure, "a connection could not be stopped");
-            }
-        }
     }
 }
 

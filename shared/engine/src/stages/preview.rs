@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Context;
-use super::poll::Session;
+use super::session::Session;
 use super::transform::map;
 use crate::error::Result;
 use crate::model::audit::Counts;

@@ -1,15 +1,12 @@
 //! The short proof at the end of a run: the source equals the destination plus what is named as rejected or waiting.
 
-use std::collections::HashMap;
-
 use super::Context;
-use super::close::{all_held, is_archived};
-use super::poll::Session;
+use super::close::all_held;
+use super::reconcile::visit_held;
+use super::session::Session;
 use crate::error::Result;
 use crate::model::audit::Held;
 use crate::model::decimal::Decimal;
-use crate::model::id::BatchId;
-use crate::model::rows::Rows;
 use crate::model::run::{Proof, Run};
 use crate::model::window::Window;
 use crate::plan::SyncPlan;
@@ -96,31 +93,17 @@ async fn sums_of_held(context: &Context, plan: &SyncPlan, held: &[Held]) -> Resu
     if plan.totals.is_empty() {
         return Ok(Some(sums));
     }
-    let mut by_batch: HashMap<&BatchId, Vec<u32>> = HashMap::new();
-    for held in held {
-        if !is_archived(held) {
-            return Ok(None);
-        }
-        by_batch.entry(&held.batch).or_default().push(held.row);
-    }
-    for (batch, places) in by_batch {
-        let Some(archived) = context.store.archived(batch).await? else { return Ok(None) };
-        let rows = Rows::decompress(&archived.payload)?;
-        let mut cells = Vec::new();
-        let mut reader = rows.reader();
-        let mut row = 0;
-        while reader.next_into(&mut cells)? {
-            if places.contains(&row) {
-                for (sum, (column, _)) in sums.iter_mut().zip(&plan.totals) {
-                    let cell = rows.column(column).and_then(|i| cells.get(i));
-                    let Some(amount) = cell.and_then(|cell| Decimal::parse(cell.to_text().trim()).ok()) else {
-                        return Ok(None);
-                    };
-                    *sum = sum.plus(amount)?;
-                }
+    let mut is_told = true;
+    let missing = visit_held(context, held, |_, rows, cells| {
+        for (sum, (column, _)) in sums.iter_mut().zip(&plan.totals) {
+            let cell = rows.column(column).and_then(|i| cells.get(i));
+            match cell.and_then(|cell| Decimal::parse(cell.to_text().trim()).ok()) {
+                Some(amount) => *sum = sum.plus(amount)?,
+                None => is_told = false,
             }
-            row += 1;
         }
-    }
-    Ok(Some(sums))
+        Ok(())
+    })
+    .await?;
+    Ok((is_told && missing == 0).then_some(sums))
 }

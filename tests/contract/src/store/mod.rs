@@ -3,6 +3,7 @@
 mod audit;
 mod batches;
 mod connections;
+mod deliveries;
 mod held;
 mod links;
 mod runs;
@@ -49,6 +50,11 @@ pub async fn store_battery<S: Store>(make: impl AsyncFn() -> S) {
     links::links_read_back(&make().await).await;
     links::link_is_replaced(&make().await).await;
     links::many_links_at_once(&make().await).await;
+
+    deliveries::delivery_reads_back_whole_and_is_created_once(&make().await).await;
+    deliveries::concurrent_updates_of_a_delivery_all_count(&make().await).await;
+    deliveries::deliveries_are_listed_newest_first(&make().await).await;
+    deliveries::cycles_of_other_deliveries_stay_apart(&make().await).await;
 
     connections::permits_are_limited(&make().await).await;
     connections::permit_is_renewed_by_its_holder(&make().await).await;

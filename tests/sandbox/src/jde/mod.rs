@@ -15,7 +15,6 @@ mod error;
 pub mod extract;
 mod faults;
 mod grid;
-mod http;
 mod login;
 pub mod mapping;
 mod next;
@@ -37,6 +36,8 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod value;
+
+use crate::http;
 
 pub use bulk::Bulk;
 pub use cell::{Collation, Value};

@@ -99,24 +99,9 @@ impl JdeSandbox {
             last_page: None,
         };
         let shared = Arc::new(Shared { settings, clock, host, state: Mutex::new(state) });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stop_asked) = oneshot::channel();
         let (ended, stopped) = oneshot::channel();
-        let answer = Arc::clone(&shared);
-        std::thread::Builder::new().name("jde-sandbox".into()).spawn(move || {
-            runtime.block_on(async move {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-                    return;
-                };
-                tokio::select! {
-                    () = http::serve(listener, answer) => {}
-                    _ = stop_asked => {}
-                }
-            });
-            // Connections close with the runtime, so it goes before anybody hears that the server is gone.
-            drop(runtime);
-            let _heard = ended.send(()).is_ok();
-        })?;
+        http::run_on_thread("jde-sandbox", listener, Arc::clone(&shared), stop_asked, ended)?;
         Ok(Self { shared, address, stop: Some(stop), stopped: Some(stopped) })
     }
 

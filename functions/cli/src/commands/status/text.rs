@@ -1,6 +1,7 @@
 //! The status as people read it.
 
 use super::{Status, SyncStatus};
+use crate::deliveries::{self, DeliveryRow};
 use crate::output::Answer;
 use crate::words::{Columns, count, number, span, time, time_or_dash};
 
@@ -38,6 +39,7 @@ impl Answer for Status {
             ]);
         }
         let mut text = columns.text();
+        text.push_str(&deliveries::table(&self.deliveries));
         text.push_str(&section("problems", &self.problems()));
         text.push_str(&section("waiting", &self.waiting()));
         text.push_str(&section("next", &self.next));
@@ -73,10 +75,18 @@ impl Status {
             }
         }
         problems.extend(stopped.into_iter().map(|(problem, syncs)| format!("{}: {problem}", syncs.join(", "))));
+        let mut warned: Vec<(&String, Vec<&str>)> = Vec::new();
+        for sync in &self.syncs {
+            for warning in sync.last_run.iter().flat_map(|last| &last.warnings) {
+                match warned.iter_mut().find(|(known, _)| *known == warning) {
+                    Some((_, syncs)) => syncs.push(&sync.sync),
+                    None => warned.push((warning, vec![&sync.sync])),
+                }
+            }
+        }
+        problems.extend(warned.into_iter().map(|(warning, syncs)| format!("{}: {warning}", syncs.join(", "))));
         for sync in &self.syncs {
             let name = &sync.sync;
-            let warnings = sync.last_run.iter().flat_map(|last| &last.warnings);
-            problems.extend(warnings.map(|warning| format!("{name}: {warning}")));
             if sync.agrees == Some(false) {
                 problems.extend(sync.note.iter().map(|note| format!("{name}: does not agree: {note}")));
             }
@@ -133,6 +143,7 @@ impl Status {
                 next.push(format!("look at what {name} refused: `rejects {name}`"));
             }
         }
+        next.extend(self.deliveries.iter().filter_map(DeliveryRow::words));
         if next.is_empty() {
             next.push("nothing; `run` moves what has changed since".to_owned());
         }

@@ -87,6 +87,8 @@ impl Literal {
 pub(super) struct Aggregation {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) aggregations: Vec<Function>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) group_by: Vec<GroupBy>,
     /// Ordering stands here for BROWSE too; a key of the same name at the top is ignored by the server.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) order_by: Vec<OrderBy>,
@@ -97,6 +99,11 @@ pub(super) struct Aggregation {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Function {
     pub(super) aggregation: &'static str,
+    pub(super) column: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct GroupBy {
     pub(super) column: String,
 }
 

@@ -98,3 +98,44 @@ async fn totals_of_a_window_agree_with_the_simulator() {
         assert_eq!(server.open_sessions(), 0);
     }
 }
+
+#[tokio::test]
+async fn groups_come_with_the_values_that_rows_have() {
+    let mut tables = Tables::standard();
+    let table = tables.existing("F0411").unwrap();
+    for doc in 0..90_i32 {
+        let cells = [
+            ("DOC", Value::from(doc)),
+            ("DCT", "PV".into()),
+            ("AN8", Value::from(4_000 + doc % 3)),
+            ("MCU", if doc % 2 == 0 { "         M30" } else { "" }.into()),
+            ("DGJ", if doc < 50 { "20261101" } else { "20261119" }.into()),
+            ("AG", sandbox::jde::Decimal::new(i64::from(doc), 2).into()),
+        ];
+        table.insert(&cells).unwrap();
+    }
+    let settings = Settings { db_fetch_limit: 40, ..Settings::default() };
+    let server = JdeSandbox::start(settings, clock().0, tables).await.unwrap();
+    let source = source(&server.base_url(), |_| {});
+    let stream = invoices();
+    let groups = async |by: &str, columns: &[&str]| {
+        let groups = source.groups(&stream, Window::default(), by, columns).await.unwrap();
+        groups.map(|groups| {
+            let mut texts: Vec<_> = groups
+                .iter()
+                .map(|group| {
+                    let sum = group.sums.first().copied().flatten().map(|sum| sum.normalized().to_string());
+                    (group.cell.to_text().trim().to_owned(), group.records, sum.unwrap_or_default())
+                })
+                .collect();
+            texts.sort();
+            texts
+        })
+    };
+    let expected = |rows: [(&str, u64, &str); 2]| Some(rows.map(|(a, b, c)| (a.to_owned(), b, c.to_owned())).to_vec());
+    assert_eq!(groups("DGJ", &["AG"]).await, expected([("20261101", 50, "12.25"), ("20261119", 40, "27.8")]));
+    assert_eq!(groups("MCU", &["AG"]).await, expected([("", 45, "20.25"), ("M30", 45, "19.8")]));
+    assert_eq!(groups("AN8", &[]).await.unwrap()[2], ("4002".to_owned(), 30, String::new()));
+    assert_eq!(groups("DOC", &["AG"]).await, None, "90 groups, of which the server gives 40");
+    source.close().await;
+}

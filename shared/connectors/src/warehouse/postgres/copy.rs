@@ -13,7 +13,7 @@ use super::super::incoming::Row;
 /// Signature, flags, length of the header's extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// 2000-01-01, PostgreSQL's first day, in days since 1970-01-01.
-const EPOCH_DAYS: i32 = 10_957;
+pub(super) const EPOCH_DAYS: i32 = 10_957;
 /// The same in microseconds.
 pub(super) const EPOCH_MICROS: i64 = 86_400_000_000 * EPOCH_DAYS as i64;
 /// How much is gathered before it is sent.

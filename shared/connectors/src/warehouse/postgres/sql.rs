@@ -112,7 +112,7 @@ pub(super) const STAGED_META: [(&str, &str); 5] = [
 
 /// What a staged column is declared as. Without limits, so that a value the table refuses is found by the write, which
 /// can be repeated for half of the rows, and not by the COPY, which cannot.
-fn stage_type(kind: ColumnType) -> &'static str {
+pub(super) fn stage_type(kind: ColumnType) -> &'static str {
     match kind {
         ColumnType::Text { .. } | ColumnType::Json => "text",
         ColumnType::Integer => "bigint",

@@ -1,10 +1,11 @@
-//! Two of PostgreSQL's types in their binary form, for parameters.
+//! Three of PostgreSQL's types in their binary form.
 
 use bytes::{BufMut, BytesMut};
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use super::copy::EPOCH_MICROS;
+use super::copy::{EPOCH_DAYS, EPOCH_MICROS};
 
+type Read<T> = Result<T, Box<dyn std::error::Error + Sync + Send>>;
 type Sent = Result<IsNull, Box<dyn std::error::Error + Sync + Send>>;
 
 /// 16 bytes.
@@ -39,4 +40,29 @@ impl ToSql for Timestamp {
     }
 
     to_sql_checked!();
+}
+
+impl FromSql<'_> for Timestamp {
+    fn from_sql(_: &Type, raw: &[u8]) -> Read<Self> {
+        // The infinite ones are the ends of an i64, and stay there.
+        Ok(Self(i64::from_be_bytes(raw.try_into()?).saturating_add(EPOCH_MICROS)))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TIMESTAMPTZ
+    }
+}
+
+/// Days since 1970-01-01.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Date(pub i32);
+
+impl FromSql<'_> for Date {
+    fn from_sql(_: &Type, raw: &[u8]) -> Read<Self> {
+        Ok(Self(i32::from_be_bytes(raw.try_into()?).saturating_add(EPOCH_DAYS)))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::DATE
+    }
 }

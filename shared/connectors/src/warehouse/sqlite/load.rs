@@ -5,13 +5,12 @@ use engine::model::batch::MappedBatch;
 use engine::model::table::TableSpec;
 use engine::ports::Written;
 use engine::{Error, Result};
-use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ErrorCode, Row as Found, Statement, ToSql};
 
 use super::super::incoming::{Incoming, Row};
 use super::super::judge::{Standing, Verdict, judge};
 use super::super::{ledger, meta, quoted};
-use super::values::{kept, micros, timestamp};
+use super::values::{Kept, kept, micros, timestamp};
 use super::{NOW, failed};
 
 /// Loads a batch within the caller's transaction, or returns what the ledger knows of it.
@@ -147,7 +146,7 @@ impl<'c> Loader<'c> {
             version: self.batch.version.0,
             stamp: row.stamp,
             mapping: i64::from(self.batch.mapping),
-            hash: row.hash,
+            hash: Some(row.hash),
             deleted: row.deleted,
         };
         let there = self.find(row)?;
@@ -213,18 +212,6 @@ impl<'c> Loader<'c> {
     }
 }
 
-/// A value that is ready to be bound.
-struct Kept<'v>(ToSqlOutput<'v>);
-
-impl ToSql for Kept<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match &self.0 {
-            ToSqlOutput::Owned(value) => ToSqlOutput::Borrowed(value.into()),
-            other => other.clone(),
-        })
-    }
-}
-
 fn bind_key(statement: &mut Statement<'_>, table: &TableSpec, row: &Row<'_, '_>) -> rusqlite::Result<()> {
     for (i, column) in table.key.iter().enumerate() {
         if let (Some(spec), Some(value)) = (table.columns.get(*column), row.cells.get(*column)) {
@@ -243,7 +230,7 @@ fn standing(row: &Found<'_>) -> Result<Standing> {
         version: row.get::<_, Option<i64>>(0).map_err(failed)?.unwrap_or(-1),
         stamp: stamp.map(|text| micros(&text).ok_or_else(damaged)).transpose()?,
         mapping: row.get::<_, Option<i64>>(2).map_err(failed)?.unwrap_or(-1),
-        hash: hash.and_then(|bytes| bytes.try_into().ok()).map_or(0, u128::from_be_bytes),
+        hash: hash.and_then(|bytes| bytes.try_into().ok()).map(u128::from_be_bytes),
         deleted: row.get::<_, Option<bool>>(4).map_err(failed)?.unwrap_or(false),
     })
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat};
 use engine::model::table::ColumnType;
 use engine::model::value::Value;
+use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 
 use super::super::fits::at_scale;
@@ -35,6 +36,18 @@ pub(super) fn kept<'v>(kind: ColumnType, value: &'v Value<'_>) -> ToSqlOutput<'v
             ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
         }
         (_, value) => owned(value.to_text().into_owned()),
+    }
+}
+
+/// A value that is ready to be bound.
+pub(super) struct Kept<'v>(pub ToSqlOutput<'v>);
+
+impl ToSql for Kept<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match &self.0 {
+            ToSqlOutput::Owned(value) => ToSqlOutput::Borrowed(value.into()),
+            other => other.clone(),
+        })
     }
 }
 

@@ -142,6 +142,14 @@ fn a_change_that_breaks_a_sync_is_named_where_it_was_written() {
             "jde-looker.yaml:14:5: syncs.lines.totals: `amount` is not a number taken as it is from one source column, so no sum proves it",
         ),
         (
+            "lines: {control: {by: [compny]}}",
+            "acme.yaml:12:25: integrations.jde-looker.syncs.lines.control.by: `compny` is no column of this sync; did you mean `company`?",
+        ),
+        (
+            "lines: {control: {month: amount}}",
+            "acme.yaml:12:32: integrations.jde-looker.syncs.lines.control.month: `amount` is of type decimal(15,2) and has no months: name a column of type date",
+        ),
+        (
             "lines: {where: 'CO =='}",
             "acme.yaml:12:22: integrations.jde-looker.syncs.lines.where: line 1, column 6 of the expression: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
         ),

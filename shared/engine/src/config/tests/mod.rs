@@ -1,5 +1,7 @@
 //! What tenant files and blueprints say, and what is said about their mistakes.
 
+mod dashboards;
+mod deliveries;
 mod mistakes;
 mod plans;
 mod schema;
@@ -19,6 +21,8 @@ enum Connection {
     Jde(Jde),
     /// The warehouse.
     Sqlite(Sqlite),
+    /// Who is told.
+    Looker(Jde),
 }
 
 /// The ERP's settings.
@@ -50,6 +54,7 @@ impl ConnectionSpec for Connection {
         match self {
             Self::Jde(_) => "jde",
             Self::Sqlite(_) => "sqlite",
+            Self::Looker(_) => "looker",
         }
     }
 
@@ -57,20 +62,23 @@ impl ConnectionSpec for Connection {
         match self {
             Self::Jde(_) => "jde",
             Self::Sqlite(_) => "warehouse",
+            Self::Looker(_) => "looker",
         }
     }
 
     fn zone(&self) -> Option<&str> {
         match self {
             Self::Jde(jde) => jde.zone.as_deref(),
-            Self::Sqlite(_) => None,
+            Self::Sqlite(_) | Self::Looker(_) => None,
         }
     }
 
     fn faults(&self) -> Vec<Fault> {
         let fault = |field: &str, message: &str| Fault { path: vec![field.to_owned()], message: message.to_owned() };
         match self {
-            Self::Jde(jde) if !jde.url.starts_with("https://") => vec![fault("url", "begins with https://")],
+            Self::Jde(jde) | Self::Looker(jde) if !jde.url.starts_with("https://") => {
+                vec![fault("url", "begins with https://")]
+            }
             Self::Jde(jde) if jde.secret.is_empty() => vec![fault("secret", "is empty")],
             Self::Sqlite(sqlite) if sqlite.path.is_empty() => vec![fault("path", "is empty")],
             _ => Vec::new(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{BLUEPRINT, ConfiguredPlans, TENANT, blueprint, plans, resolve_tenant};
 use crate::model::id::{IntegrationId, SyncId, TenantId};
-use crate::plan::Plans;
+use crate::plan::{Control, Plans};
 
 fn id(stream: &str) -> SyncId {
     format!("acme/jde-looker/{stream}").parse().unwrap()
@@ -41,6 +41,14 @@ fn a_tenant_that_changes_nothing_gets_what_is_shipped() {
     assert_eq!(orders.plan.stream.page_size, Some(1000));
     assert_eq!(orders.plan.table.columns[0].description, "Its number");
     assert!(!orders.plan.table.columns[0].nullable && orders.plan.table.columns[1].nullable);
+}
+
+#[test]
+fn records_are_grouped_for_comparison_as_declared() {
+    assert_eq!(resolved("").plan(&id("lines")).unwrap().control, Control::default());
+    let plans = resolved("    syncs: {lines: {control: {by: [business_unit, company]}}}\n");
+    let control = &plans.plan(&id("lines")).unwrap().control;
+    assert_eq!((control.by.join(" ").as_str(), &control.month), ("business_unit company", &None));
 }
 
 #[test]

@@ -16,28 +16,29 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// Without the query string, not decoded.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// What stands after the `?`, not decoded.
-    pub(super) query: String,
+    pub(crate) query: String,
     /// Names in lower case.
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Bytes,
-    pub(super) peer: IpAddr,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+    pub(crate) peer: IpAddr,
 }
 
 impl Request {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The parameters of the query string, decoded, in their order.
-    pub(super) fn parameters(&self) -> Vec<(String, String)> {
+    pub(crate) fn parameters(&self) -> Vec<(String, String)> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
         pairs
             .map(|pair| {
@@ -50,17 +51,17 @@ impl Request {
 
 /// What is sent back.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) content_type: &'static str,
-    pub(super) retry_after: Option<u32>,
-    pub(super) body: Bytes,
-    pub(super) delivery: Delivery,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) retry_after: Option<u32>,
+    pub(crate) body: Bytes,
+    pub(crate) delivery: Delivery,
 }
 
 /// How much of a reply arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     Whole,
     /// The head, half of the body, then the connection closes.
     Cut,
@@ -69,12 +70,12 @@ pub(super) enum Delivery {
 }
 
 /// What answers requests.
-pub(super) trait Answer: Send + Sync + 'static {
+pub(crate) trait Answer: Send + Sync + 'static {
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;
 }
 
 /// Serves connections until it is dropped.
-pub(super) async fn serve<A: Answer>(listener: TcpListener, answer: Arc<A>) {
+async fn serve<A: Answer>(listener: TcpListener, answer: Arc<A>) {
     loop {
         // A connection that could not be accepted concerns nobody but its peer.
         let Ok((stream, peer)) = listener.accept().await else {
@@ -82,6 +83,33 @@ pub(super) async fn serve<A: Answer>(listener: TcpListener, answer: Arc<A>) {
         };
         tokio::spawn(connection(stream, peer, Arc::clone(&answer)));
     }
+}
+
+/// Serves on a thread with a runtime of its own, so that a test may block or pause its own: until `stop` is used or dropped.
+/// `ended` hears when the port and all connections are closed.
+pub(crate) fn run_on_thread<A: Answer>(
+    name: &str,
+    listener: std::net::TcpListener,
+    answer: Arc<A>,
+    stop: oneshot::Receiver<()>,
+    ended: oneshot::Sender<()>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(name.into()).spawn(move || {
+        runtime.block_on(async move {
+            let Ok(listener) = TcpListener::from_std(listener) else {
+                return;
+            };
+            tokio::select! {
+                () = serve(listener, answer) => {}
+                _ = stop => {}
+            }
+        });
+        // Connections close with the runtime, so it goes before anybody hears that the server is gone.
+        drop(runtime);
+        let _heard = ended.send(()).is_ok();
+    })?;
+    Ok(())
 }
 
 async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, answer: Arc<A>) {
@@ -118,10 +146,11 @@ fn respond(reply: Reply) -> Result<hyper::Response<Outgoing>, Closed> {
     if reply.delivery == Delivery::Nothing {
         return Err(Closed);
     }
-    let mut builder = hyper::Response::builder()
-        .status(reply.status)
-        .header("content-type", reply.content_type)
-        .header("content-length", reply.body.len());
+    let mut builder = hyper::Response::builder().status(reply.status);
+    // 204 has no body, and so neither a type nor a length.
+    if reply.status != 204 {
+        builder = builder.header("content-type", reply.content_type).header("content-length", reply.body.len());
+    }
     if let Some(seconds) = reply.retry_after {
         builder = builder.header("retry-after", seconds);
     }
@@ -182,7 +211,7 @@ impl Body for Outgoing {
 }
 
 /// Undoes percent-encoding; `+` is a blank, as in forms.
-pub(super) fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -203,7 +232,7 @@ pub(super) fn decode(text: &str) -> String {
 }
 
 /// Percent-encodes everything but letters, digits and `-._~`.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -216,7 +245,7 @@ pub(super) fn encode(text: &str) -> String {
 }
 
 /// User and password of an `Authorization: Basic` header.
-pub(super) fn basic(header: &str) -> Option<(String, String)> {
+pub(crate) fn basic(header: &str) -> Option<(String, String)> {
     let bytes = BASE64_STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     text.split_once(':').map(|(user, password)| (user.into(), password.into()))

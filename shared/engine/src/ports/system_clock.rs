@@ -3,9 +3,9 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
+use super::{Clock, Ids};
+use crate::model::id::RunId;
 use chrono::{DateTime, SubsecRound, Utc};
-use engine::model::id::RunId;
-use engine::ports::{Clock, Ids};
 
 /// Digits that sort as they count, without letters that are mistaken for each other.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";

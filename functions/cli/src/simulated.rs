@@ -1,0 +1,67 @@
+//! The simulated systems around JD Edwards, for `demo` and `sandbox`: a Looker over the warehouse file, and somebody who
+//! receives what it sends.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::Context as _;
+use engine::model::id::IntegrationId;
+use sandbox::looker::{Account, LookerSandbox, Project, Receiver, Warehouse};
+use serde_json::json;
+
+use crate::commands::lookml;
+use crate::config::Config;
+
+/// Looker's name of its connection to the warehouse.
+const CONNECTION: &str = "warehouse";
+
+/// The API key of the simulated Looker.
+pub const CLIENT_ID: &str = "sandboxclient";
+
+/// The secret half of that key.
+pub const CLIENT_SECRET: &str = "sandboxsecret";
+
+/// The Look that is delivered.
+pub const LOOK: &str = "Open payables by supplier";
+
+/// The integration that it shows.
+const INTEGRATION: &str = "jde-looker";
+
+/// The model that it has.
+pub const MODEL: &str = "jde_looker";
+
+/// A simulated Looker that is yet to have an address.
+pub struct Simulated {
+    /// The Looker.
+    pub looker: LookerSandbox,
+    /// Who receives what it sends.
+    pub receiver: Receiver,
+}
+
+impl Simulated {
+    /// Starts them: a Looker whose LookML is made of the tenant's tables, over the warehouse file.
+    ///
+    /// # Errors
+    /// When the port cannot be listened on.
+    pub async fn start(config: &Config, warehouse: &Path, port: u16, receiver: Receiver) -> anyhow::Result<Self> {
+        let rendered = lookml::project(config, &IntegrationId::new(INTEGRATION), MODEL, CONNECTION)?;
+        let files: Vec<_> = rendered.files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
+        let open_payables = json!({
+            "model": MODEL,
+            "view": "ap_invoices",
+            "fields": ["suppliers.name", "ap_invoices.count", "ap_invoices.total_open_amount"],
+            "sorts": ["ap_invoices.total_open_amount desc"],
+            "limit": "20",
+        });
+        let looker = LookerSandbox::builder()
+            .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            .account(Account::admin(CLIENT_ID, CLIENT_SECRET))
+            .project(Project::parse(MODEL, &files))
+            .connection(CONNECTION, Warehouse::Sqlite(warehouse.to_owned()))
+            .look("1", LOOK, open_payables)
+            .start()
+            .await
+            .with_context(|| format!("port {port} cannot be used for the simulated Looker"))?;
+        Ok(Self { looker, receiver })
+    }
+}

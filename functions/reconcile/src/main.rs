@@ -1,0 +1,11 @@
+//! Reconcile: compares counts, totals and records of source and destination, names every difference with its cause, and
+//! asks for the runs that mend it.
+//!
+//! Invoked by hand; the payload is [`lambda::ReconcileRequest`], described in `infra/README.md`.
+
+use lambda::{Function, serve};
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    serve(Function::reconcile).await
+}

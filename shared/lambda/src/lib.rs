@@ -1,0 +1,137 @@
+//! What the Lambda functions have in common: the context that is built once, the records of a queue, logs and metrics.
+//!
+//! A function's own `main.rs` says which of [`Function`]'s works it does, and nothing else.
+
+mod check;
+mod emf;
+mod error;
+mod logs;
+mod reconcile;
+mod records;
+mod replay;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backend_aws::{Aws, Settings};
+use chrono::{DateTime, Utc};
+use connectors::registry::Registry;
+use engine::config::ConfiguredPlans;
+use engine::model::id::{IntegrationId, SyncId, TenantId};
+use engine::plan::Plans;
+use engine::ports::SystemClock;
+use engine::stages::{Context, Limits};
+use engine::{Error, Result};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tenants::Tenant;
+
+pub use check::{CheckRequest, CheckedConnection};
+pub use error::Failure;
+pub use reconcile::{ReconcileRequest, Reconciled};
+pub use records::{Answer, Event};
+
+/// The variable that names the folder of the tenant files.
+const CONFIG: &str = "ML_CONNECTOR_CONFIG";
+
+/// The variable that names the integration this function works for.
+const INTEGRATION: &str = "ML_CONNECTOR_INTEGRATION";
+
+/// A function's context, built once when its environment starts. Cheap to clone.
+#[derive(Clone)]
+pub struct Function {
+    context: Context,
+    aws: Aws,
+    integration: IntegrationId,
+    plans: Arc<ConfiguredPlans>,
+    registry: Arc<Registry>,
+    tenants: Arc<Vec<TenantId>>,
+}
+
+impl Function {
+    /// Reads settings and tenant files and builds every client.
+    ///
+    /// # Errors
+    /// Stops, naming the variable that is missing or the tenant file and its mistakes.
+    pub async fn start() -> Result<Self> {
+        let aws = Aws::new(&backend_aws::configuration().await, Settings::from_environment()?);
+        let tenants = tenants::read_all(Path::new(&variable(CONFIG)?)).map_err(|e| Error::stop(e.to_string()))?;
+        let integration = IntegrationId::new(variable(INTEGRATION)?);
+        Ok(Self::new(aws, integration, &tenants))
+    }
+
+    fn new(aws: Aws, integration: IntegrationId, tenants: &[Tenant]) -> Self {
+        let clock = Arc::new(SystemClock::new());
+        let vault = |tenant: &TenantId| Arc::new(aws.vault().of_tenant(tenant)) as _;
+        let (plans, registry) = tenants::together(tenants, vault, clock.clone());
+        let (plans, registry) = (Arc::new(plans), Arc::new(registry));
+        let context = Context {
+            queue: Arc::new(aws.clone()),
+            store: Arc::new(aws.clone()),
+            connectors: registry.clone(),
+            plans: plans.clone(),
+            clock: clock.clone(),
+            ids: clock,
+            limits: Limits::default(),
+        };
+        let tenants = Arc::new(tenants.iter().map(|tenant| tenant.file.id.clone()).collect());
+        Self { context, aws, integration, plans, registry, tenants }
+    }
+
+    /// The integrations of a tenant that this function works for: its own, where the tenant has switched it on.
+    fn integrations(&self, tenant: &TenantId) -> Result<Vec<IntegrationId>> {
+        if !self.tenants.contains(tenant) {
+            let known: Vec<_> = self.tenants.iter().map(TenantId::as_str).collect();
+            return Err(Error::stop(format!(
+                "tenant `{tenant}` is not configured here; configured are {}: add its file to infra/tenants and deploy",
+                known.join(", ")
+            )));
+        }
+        self.plans.syncs(tenant, &self.integration)?;
+        Ok(vec![self.integration.clone()])
+    }
+
+    /// The syncs of a tenant that are switched on here, or the one of this name.
+    fn syncs(&self, tenant: &TenantId, named: Option<&str>) -> Result<Vec<SyncId>> {
+        let syncs = self.plans.syncs(tenant, &self.integration)?;
+        let Some(name) = named else { return Ok(syncs) };
+        let is_named = |sync: &SyncId| sync.stream == name || sync.to_string().ends_with(&format!("/{name}"));
+        let found: Vec<_> = syncs.iter().filter(|sync| is_named(sync)).cloned().collect();
+        if found.is_empty() {
+            let known: Vec<_> = syncs.iter().map(|sync| sync.stream.as_str()).collect();
+            return Err(Error::stop(format!("{tenant} has no sync `{name}` here; it has {}", known.join(", "))));
+        }
+        Ok(found)
+    }
+}
+
+/// Serves events until the platform ends the process. `work` is done for each, over the function's context.
+///
+/// # Errors
+/// When the context cannot be built, in words in the log, and when the platform cannot be reached.
+pub async fn serve<E, R, F>(work: impl Fn(Function, E, DateTime<Utc>) -> F) -> Result<(), lambda_runtime::Error>
+where
+    E: DeserializeOwned + Send + 'static,
+    R: Serialize + Send,
+    F: Future<Output = Result<R>>,
+{
+    logs::start();
+    let function = Function::start().await.inspect_err(|failure| tracing::error!(reason = %failure, "cannot start"))?;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<E>| {
+        let deadline = deadline(&event);
+        let worked = work(function.clone(), event.payload, deadline);
+        async move { worked.await.map_err(Failure) }
+    }))
+    .await
+}
+
+/// When the platform ends this invocation.
+fn deadline<E>(event: &LambdaEvent<E>) -> DateTime<Utc> {
+    let millis = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+    DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+fn variable(name: &str) -> Result<String> {
+    std::env::var(name).map_err(|_| Error::stop(format!("the environment has no {name}: the template sets it")))
+}

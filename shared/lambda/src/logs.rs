@@ -1,0 +1,31 @@
+//! The log: a line of JSON per event, with sync, run and batch of whatever is worked on.
+
+use std::io;
+
+use engine::metrics::TARGET;
+use tracing_subscriber::filter::{EnvFilter, FilterFn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry};
+
+use crate::emf::Emf;
+
+/// Starts logging to stdout, which the platform collects. `AWS_LAMBDA_LOG_LEVEL` decides how much; figures are always
+/// written.
+pub fn start() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "INFO".to_owned()).to_lowercase();
+    let filter = EnvFilter::new(format!(
+        "warn,{TARGET}=off,engine={level},connectors={level},backend_aws={level},lambda={level}"
+    ));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(true)
+        .with_writer(io::stdout)
+        .with_filter(filter);
+    let figures = Emf::new(io::stdout).with_filter(FilterFn::new(|metadata| {
+        metadata.is_span() || metadata.target() == TARGET
+    }));
+    let _already = tracing::subscriber::set_global_default(Registry::default().with(lines).with(figures)).is_err();
+}

@@ -1,0 +1,109 @@
+//! The messages of a queue, one by one: what fails is named, and only that comes again.
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use backend_aws::{DeadLetter, Record, received};
+use chrono::{DateTime, Utc};
+use engine::metrics::{self, Unit};
+use engine::model::message::Stage;
+use engine::ports::Received;
+use engine::stages::{Disposition, abandon, handle};
+use engine::{Error, Result};
+use serde::{Deserialize, Serialize};
+use tracing::{error, info};
+
+use super::check::{CheckRequest, CheckedConnection};
+use super::Function;
+
+/// What a stage function is invoked with: messages of its queue, or by hand a question.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// By hand: does everything that this stage reaches work from here?
+    Check {
+        /// For whom.
+        check: CheckRequest,
+    },
+    /// Messages.
+    Records(SqsEvent),
+}
+
+/// What a stage function answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// The messages that have to come again.
+    Records(SqsBatchResponse),
+    /// What was found.
+    Checked {
+        /// One per connection.
+        connections: Vec<CheckedConnection>,
+    },
+}
+
+impl Function {
+    /// A stage's work: the messages of its queue, or a check.
+    ///
+    /// # Errors
+    /// Only a check fails as a whole, when its tenant is not known.
+    pub async fn stage(self, stage: Stage, event: Event, deadline: DateTime<Utc>) -> Result<Answer> {
+        match event {
+            Event::Check { check } => Ok(Answer::Checked { connections: self.check(&check).await? }),
+            Event::Records(event) => {
+                let mut response = SqsBatchResponse::default();
+                for record in event.records {
+                    if let Err(failure) = self.record(stage, &record, deadline).await {
+                        let message = record.message_id.unwrap_or_default();
+                        error!(message, reason = %failure, "the message comes again");
+                        response.add_failure(message);
+                    }
+                }
+                Ok(Answer::Records(response))
+            }
+        }
+    }
+
+    async fn record(&self, stage: Stage, record: &SqsMessage, deadline: DateTime<Utc>) -> Result<()> {
+        let ours = Record {
+            message_id: record.message_id.as_deref().unwrap_or_default(),
+            receipt_handle: record.receipt_handle.as_deref().unwrap_or_default(),
+            body: record.body.as_deref().unwrap_or_default(),
+            attributes: &record.attributes,
+        };
+        if self.is_dead_letter(record) {
+            return self.dead_letter(record, &ours).await;
+        }
+        let received = match received(&ours) {
+            Ok(received) => received,
+            // It will never be one of ours: it is put aside, where people look, instead of coming again and again.
+            Err(failure) => {
+                error!(message = ours.message_id, reason = %failure, "put aside");
+                return self.aws.put_aside(stage, &ours, &failure.to_string()).await;
+            }
+        };
+        let (context, work) = (self.context.clone(), received);
+        // A task of its own, so that a panic is this message's failure and not that of its siblings.
+        let handled = tokio::spawn(async move { handle(&context, &work, Some(deadline)).await }).await;
+        let disposition = handled.map_err(|panic| Error::later(format!("failed in an unforeseen way: {panic}")))??;
+        if let Disposition::GivenUp(why) = disposition {
+            info!(why, "given up; its run says so");
+        }
+        Ok(())
+    }
+
+    /// What was put aside ends its run, so that nobody waits for it. What cannot be read stays where it is.
+    async fn dead_letter(&self, record: &SqsMessage, ours: &Record<'_>) -> Result<()> {
+        let told = |name: &str| record.message_attributes.get(name).and_then(|told| told.string_value.clone());
+        let letter = DeadLetter::of(ours, told);
+        metrics::emit("DeadLetters", 1, Unit::Count);
+        let Some(message) = letter.message else {
+            return Err(Error::stop(format!("message {} is none of ours: {}", ours.message_id, letter.reason)));
+        };
+        let received = Received { message, receipt: letter.receipt, receive_count: letter.receive_count };
+        abandon(&self.context, &received, &letter.reason).await
+    }
+
+    fn is_dead_letter(&self, record: &SqsMessage) -> bool {
+        let queue = self.aws.settings().queues.dead_letters.rsplit('/').next().unwrap_or_default();
+        record.event_source_arn.as_deref().is_some_and(|arn| arn.rsplit(':').next() == Some(queue))
+    }
+}

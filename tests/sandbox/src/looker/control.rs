@@ -1,0 +1,135 @@
+//! `/__sandbox/…`: faults, clock and records for programs in other languages.
+//!
+//! Invariant: it lies outside the API, needs no token, is served only when the settings say so, and is not in the
+//! journal.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::answer::Answer;
+use super::error::Refusal;
+use super::faults::{Calls, Fault};
+use super::server::Shared;
+use super::settings::BadQuery;
+use crate::http::Request;
+
+/// Where control calls begin.
+pub(super) const PREFIX: &str = "/__sandbox/";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultOrder {
+    /// The beginning of `METHOD /path`.
+    calls: String,
+    about: Option<String>,
+    #[serde(default)]
+    after: usize,
+    /// Nothing means every call.
+    times: Option<usize>,
+    fault: String,
+    code: Option<u16>,
+    retry_after: Option<u32>,
+    milliseconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockOrder {
+    advance_seconds: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettingsOrder {
+    bad_query: String,
+}
+
+impl Shared {
+    /// Answers a control call.
+    pub(super) fn control(&self, request: &Request) -> Result<Answer, Refusal> {
+        let name = request.path.strip_prefix(PREFIX).unwrap_or_default();
+        let done = match (request.method.as_str(), name) {
+            ("POST", "faults") => {
+                let (calls, fault) = order(read(request)?)?;
+                self.state().rules.add(calls, fault);
+                json!({})
+            }
+            ("DELETE", "faults") => {
+                self.state().rules.clear();
+                json!({})
+            }
+            ("POST", "clock") => {
+                let ClockOrder { advance_seconds } = read(request)?;
+                let by = TimeDelta::try_seconds(advance_seconds);
+                self.clock.advance(by.ok_or_else(|| Refusal::BadRequest("too many seconds".into()))?);
+                self.clock_shown()
+            }
+            ("GET", "clock") => self.clock_shown(),
+            ("POST", "settings") => {
+                let SettingsOrder { bad_query } = read(request)?;
+                self.state().bad_query = match bad_query.as_str() {
+                    "refuse" => BadQuery::Refuse,
+                    "looker_error" => BadQuery::LookerError,
+                    other => return Err(Refusal::BadRequest(format!("bad_query {other} is unknown"))),
+                };
+                json!({})
+            }
+            ("GET", "calls") => {
+                let state = self.state();
+                let calls = state.calls.iter().map(|call| {
+                    json!({
+                        "method": call.method, "path": call.path, "query": call.query, "headers": call.headers,
+                        "body": call.body, "status": call.status,
+                    })
+                });
+                calls.collect()
+            }
+            ("GET", "deliveries") => {
+                let state = self.state();
+                let deliveries = state.deliveries.iter().map(|one| {
+                    json!({
+                        "plan_id": one.plan_id, "plan_name": one.plan_name, "job_id": one.job_id, "type": one.kind,
+                        "address": one.address, "format": one.format, "content": one.content, "failure": one.failure,
+                    })
+                });
+                deliveries.collect()
+            }
+            _ => return Err(Refusal::NotFound),
+        };
+        Ok(Answer::json(&done))
+    }
+
+    fn clock_shown(&self) -> Json {
+        json!({"now": self.clock.now().timestamp()})
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
+    serde_json::from_slice(&request.body).map_err(|error| Refusal::BadRequest(error.to_string()))
+}
+
+fn order(order: FaultOrder) -> Result<(Calls, Fault), Refusal> {
+    let mut calls = Calls::to(&order.calls).after(order.after);
+    calls = match order.times {
+        Some(times) => calls.times(times),
+        None => calls.every(),
+    };
+    if let Some(about) = &order.about {
+        calls = calls.about(about);
+    }
+    let fault = match order.fault.as_str() {
+        "status" => Fault::Status { code: order.code.unwrap_or(500), retry_after: order.retry_after },
+        "lost_request" => Fault::LostRequest,
+        "lost_reply" => Fault::LostReply,
+        "dead_token" => Fault::DeadToken,
+        "slow" => Fault::Slow(Duration::from_millis(order.milliseconds.unwrap_or(1000))),
+        "truncated_body" => Fault::TruncatedBody,
+        "html_body" => Fault::HtmlBody,
+        "wrong_content_type" => Fault::WrongContentType,
+        other => return Err(Refusal::BadRequest(format!("fault {other} is unknown"))),
+    };
+    Ok((calls, fault))
+}
