@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -67,6 +68,14 @@ impl Consumer for Talk {
     }
 
     async fn changed(&self, _: &TableSpec) -> Result<()> {
+        self.call()
+    }
+
+    fn tells_times_apart_after(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    async fn refresh(&self) -> Result<()> {
         self.call()
     }
 

@@ -8,7 +8,7 @@ use engine::model::id::{DeliveryId, RunId, SyncId};
 use engine::model::message::{Reason, Stage};
 use engine::model::run::Run;
 use engine::model::window::Selection;
-use engine::stages::{replay_delivery, start};
+use engine::stages::{overdue_deliveries, replay_delivery, start};
 use tokio::sync::watch;
 
 use crate::deliveries::{self, DeliveryRow};
@@ -62,6 +62,9 @@ impl<'a> Work<'a> {
         for sync in setup.all_syncs()? {
             let before = work.look(&sync).await?;
             work.before.insert(sync, before);
+        }
+        for integration in setup.integrations()? {
+            overdue_deliveries(&setup.context, &setup.tenant, &integration).await?;
         }
         let mut left = 0;
         for stage in Stage::ALL {

@@ -19,19 +19,21 @@ use tracing_subscriber::registry::LookupSpan;
 /// The namespace of all figures.
 pub const NAMESPACE: &str = "ml-connector";
 
-/// The dimensions of all figures; both are fields of the span in which a message is worked on.
+/// The dimensions of all figures: the scope of the stack, and the stage that a message is worked on in.
 const DIMENSIONS: [&str; 2] = ["integration", "stage"];
 
 /// Writes the events of [`TARGET`] as lines of the embedded metric format.
 pub struct Emf<W> {
     writer: W,
+    scope: String,
     clock: SystemClock,
 }
 
 impl<W: Fn() -> O, O: Write> Emf<W> {
-    /// Writes to what `writer` gives, line by line.
-    pub fn new(writer: W) -> Self {
-        Self { writer, clock: SystemClock::new() }
+    /// Writes to what `writer` gives, line by line. `scope` is whose figures they are: a tenant with a stack of its own
+    /// has figures of its own.
+    pub fn new(scope: String, writer: W) -> Self {
+        Self { writer, scope, clock: SystemClock::new() }
     }
 }
 
@@ -89,9 +91,8 @@ where
             return;
         };
         let unit = figure.0.remove("unit").unwrap_or(Value::Null);
-        for dimension in DIMENSIONS {
-            line.entry(dimension).or_insert_with(|| "none".into());
-        }
+        line.insert("integration".to_owned(), self.scope.clone().into());
+        line.entry("stage").or_insert_with(|| "none".into());
         line.insert(
             "_aws".to_owned(),
             json!({
@@ -135,7 +136,8 @@ mod tests {
     fn a_figure_is_a_line_with_its_dimensions_and_what_it_belongs_to() {
         let lines = Lines::default();
         let written = lines.clone();
-        let subscriber = tracing_subscriber::registry().with(Emf::new(move || written.clone()));
+        let subscriber =
+            tracing_subscriber::registry().with(Emf::new("jde-looker@acme".to_owned(), move || written.clone()));
         tracing::subscriber::with_default(subscriber, || {
             let span = tracing::info_span!("work", stage = "load", integration = "jde-looker", sync = "acme/x/y");
             span.in_scope(|| {
@@ -147,7 +149,7 @@ mod tests {
         assert_eq!(text.lines().count(), 1);
         let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["RecordsInserted"], 4_000);
-        assert_eq!(line["stage"], "load");
+        assert_eq!((&line["stage"], &line["integration"]), (&json!("load"), &json!("jde-looker@acme")));
         assert_eq!(line["sync"], "acme/x/y");
         let metrics = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(metrics["Dimensions"], json!([["integration", "stage"]]));

@@ -29,7 +29,7 @@ use tenants::Tenant;
 
 pub use check::{CheckRequest, CheckedConnection};
 pub use error::Failure;
-pub use reconcile::{ReconcileRequest, Reconciled};
+pub use reconcile::{ReconcileRequest, Reconciled, Request};
 pub use records::{Answer, Event};
 
 /// The variable that names the folder of the tenant files.

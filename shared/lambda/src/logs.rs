@@ -9,6 +9,9 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::emf::Emf;
 
+/// The variable that names the scope of the stack.
+const SCOPE: &str = "ML_CONNECTOR_SCOPE";
+
 /// Starts logging to stdout, which the platform collects. `AWS_LAMBDA_LOG_LEVEL` decides how much; figures are always
 /// written.
 pub fn start() {
@@ -24,8 +27,8 @@ pub fn start() {
         .with_target(true)
         .with_writer(io::stdout)
         .with_filter(filter);
-    let figures = Emf::new(io::stdout).with_filter(FilterFn::new(|metadata| {
-        metadata.is_span() || metadata.target() == TARGET
-    }));
+    let scope = std::env::var(SCOPE).unwrap_or_else(|_| "none".to_owned());
+    let figures = Emf::new(scope, io::stdout)
+        .with_filter(FilterFn::new(|metadata| metadata.is_span() || metadata.target() == TARGET));
     let _already = tracing::subscriber::set_global_default(Registry::default().with(lines).with(figures)).is_err();
 }

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use engine::Result;
+use engine::metrics::{self, Unit};
 use engine::model::id::TenantId;
 use engine::model::message::Reason;
 use engine::model::reconcile::Reconciliation;
-use engine::stages::{ReconcileOptions, reconcile, repair, start};
+use engine::plan::Plans;
+use engine::stages::{ReconcileOptions, overdue_deliveries, reconcile, repair, start};
 use serde::{Deserialize, Serialize};
 
 use super::Function;
@@ -36,6 +38,24 @@ pub struct ReconcileRequest {
     pub accept_deletes: bool,
 }
 
+/// What the function is invoked with.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Request {
+    /// By its schedule: how late is everything, and has a delivery waited too long?
+    Sweep {
+        /// Nothing yet.
+        sweep: Nothing,
+    },
+    /// By hand.
+    Compare(ReconcileRequest),
+}
+
+/// An object without members.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 /// What was found of one sync.
 #[derive(Debug, Serialize)]
 pub struct Reconciled {
@@ -49,17 +69,50 @@ pub struct Reconciled {
 }
 
 impl Function {
+    /// Does what is asked for.
+    ///
+    /// # Errors
+    /// As [`Function::compare`]; a sweep as the store.
+    pub async fn reconcile(self, request: Request, _deadline: DateTime<Utc>) -> Result<Vec<Reconciled>> {
+        match request {
+            Request::Compare(request) => self.compare(request).await,
+            Request::Sweep { .. } => self.sweep().await.map(|()| Vec::new()),
+        }
+    }
+
+    /// The greatest lateness of all syncs, as one figure, and the deliveries whose deadline has passed.
+    async fn sweep(&self) -> Result<()> {
+        let (context, now) = (&self.context, self.context.clock.now());
+        let mut greatest = 0;
+        for configured in self.plans.iter().filter(|sync| sync.enabled) {
+            let sync = &configured.plan.id;
+            if sync.integration != self.integration {
+                continue;
+            }
+            let since = context.store.sync(sync).await?.watermark;
+            let lag = since.map_or(0, |mark| (now - mark).num_seconds().max(0));
+            tracing::info!(%sync, lag, "late by so many seconds");
+            greatest = greatest.max(u64::try_from(lag).unwrap_or(0));
+        }
+        let span = tracing::info_span!("sweep", stage = "reconcile");
+        span.in_scope(|| metrics::emit("WatermarkLagSeconds", greatest, Unit::Seconds));
+        for tenant in self.tenants.iter() {
+            if self.plans.syncs(tenant, &self.integration).is_ok() {
+                overdue_deliveries(context, tenant, &self.integration).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Compares source and destination, and asks for the runs that mend what differs.
     ///
     /// # Errors
     /// Stops when the tenant or the sync is not configured here, and as source and destination.
-    pub async fn reconcile(self, request: ReconcileRequest, _deadline: DateTime<Utc>) -> Result<Vec<Reconciled>> {
+    async fn compare(self, request: ReconcileRequest) -> Result<Vec<Reconciled>> {
         let context = &self.context;
         self.integrations(&request.tenant)?;
-        let options = ReconcileOptions {
-            window: request.from.map(|from| (from, request.to)),
-            totals_only: request.totals_only,
-        };
+        let options =
+            ReconcileOptions { window: request.from.map(|from| (from, request.to)), totals_only: request.totals_only };
         let mut all = Vec::new();
         for sync in self.syncs(&request.tenant, request.sync.as_deref())? {
             let found = reconcile(context, &sync, options).await?;

@@ -4,15 +4,16 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use backend_aws::{DeadLetter, Record, received};
 use chrono::{DateTime, Utc};
 use engine::metrics::{self, Unit};
-use engine::model::message::Stage;
+use engine::model::id::RunId;
+use engine::model::message::{Stage, Task};
 use engine::ports::Received;
 use engine::stages::{Disposition, abandon, handle};
 use engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
-use super::check::{CheckRequest, CheckedConnection};
 use super::Function;
+use super::check::{CheckRequest, CheckedConnection};
 
 /// What a stage function is invoked with: messages of its queue, or by hand a question.
 #[derive(Debug, Deserialize)]
@@ -38,6 +39,19 @@ pub enum Answer {
         /// One per connection.
         connections: Vec<CheckedConnection>,
     },
+}
+
+/// A run that a schedule asks for bears the time of the schedule in its id, in the words of the scheduler. Ids sort by
+/// time: so it is written as all others are.
+fn sorted_by_time(mut received: Received) -> Received {
+    let Task::Poll(task) = &mut received.message.task else { return received };
+    let id = task.run.as_str();
+    if let Some((time, rest)) = id.split_once("Z-")
+        && let Ok(time) = chrono::NaiveDateTime::parse_from_str(time, "%Y-%m-%dT%H:%M:%S")
+    {
+        task.run = RunId::new(format!("{}-{rest}", time.format("%Y%m%dT%H%M%S")));
+    }
+    received
 }
 
 impl Function {
@@ -73,7 +87,7 @@ impl Function {
             return self.dead_letter(record, &ours).await;
         }
         let received = match received(&ours) {
-            Ok(received) => received,
+            Ok(received) => sorted_by_time(received),
             // It will never be one of ours: it is put aside, where people look, instead of coming again and again.
             Err(failure) => {
                 error!(message = ours.message_id, reason = %failure, "put aside");

@@ -37,7 +37,13 @@ pub(super) async fn create(database: &Database, delivery: &Delivery) -> Result<(
             // Ids of runs sort by time, so the list does too.
             let listed = format!("sent/{}/{}", delivery.id.run(), delivery.id);
             put(c, &owner_of(&delivery.id), DELIVERY, 0, &to_json(&delivery)?)?;
-            put(c, &owner_of_integration(&delivery.tenant, &delivery.integration), &listed, 0, &to_json(&delivery.id)?)?;
+            put(
+                c,
+                &owner_of_integration(&delivery.tenant, &delivery.integration),
+                &listed,
+                0,
+                &to_json(&delivery.id)?,
+            )?;
             Ok(())
         })
         .await

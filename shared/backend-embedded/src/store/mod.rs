@@ -130,11 +130,7 @@ impl Store for Embedded {
         deliveries::newest(self.database(), (tenant, integration), limit).await
     }
 
-    async fn update_delivery(
-        &self,
-        delivery: &DeliveryId,
-        change: Change<'_, Delivery>,
-    ) -> Result<Option<Delivery>> {
+    async fn update_delivery(&self, delivery: &DeliveryId, change: Change<'_, Delivery>) -> Result<Option<Delivery>> {
         deliveries::change(self.database(), delivery, change).await
     }
 

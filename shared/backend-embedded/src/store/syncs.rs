@@ -40,7 +40,11 @@ fn owner_of_connection((tenant, connection): (&TenantId, &ConnectionId)) -> Stri
 }
 
 /// An item and its version; version 0 is an item that is not there.
-pub(super) fn item<T: DeserializeOwned>(connection: &Connection, owner: &str, item: &str) -> Result<Option<(T, i64)>, Fault> {
+pub(super) fn item<T: DeserializeOwned>(
+    connection: &Connection,
+    owner: &str,
+    item: &str,
+) -> Result<Option<(T, i64)>, Fault> {
     let found =
         one(connection, "SELECT value, version FROM syncs WHERE owner = ?1 AND item = ?2", (owner, item), |r| {
             Ok((r.get::<_, String>(0)?, r.get(1)?))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -57,6 +58,15 @@ impl Consumer for Looker {
 
     async fn changed(&self, table: &TableSpec) -> Result<()> {
         datagroups::changed(&self.client, &self.datagroups).await.map_err(|e| e.at(format!("table `{}`", table.name)))
+    }
+
+    fn tells_times_apart_after(&self) -> Duration {
+        // Times are whole seconds, so what is left of one is lost.
+        self.client.settings.datagroup.clock_skew.0 + Duration::from_secs(1)
+    }
+
+    async fn refresh(&self) -> Result<()> {
+        datagroups::refresh(&self.client, &self.datagroups).await
     }
 
     async fn totals(&self, table: &TableSpec, by: &GroupBy, columns: &[&str]) -> Result<Option<Vec<GroupTotal>>> {

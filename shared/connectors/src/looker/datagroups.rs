@@ -146,6 +146,18 @@ pub(super) async fn changed(client: &Client, datagroups: &Datagroups) -> Result<
     if is_done { Ok(()) } else { Err(error) }
 }
 
+/// Makes what is cached stale and sets nothing off.
+///
+/// # Errors
+/// As [`Datagroups::id_of`].
+pub(super) async fn refresh(client: &Client, datagroups: &Datagroups) -> Result<()> {
+    if client.settings.datagroup.on_change == OnChange::Nothing {
+        return Ok(());
+    }
+    let id = datagroups.id_of(client, &client.settings.datagroup_name()).await?;
+    set(client, &id, Mark::StaleBefore, now(client), false).await.map(|_| ())
+}
+
 /// Triggers a datagroup, once. Returns what [`progress`] takes.
 ///
 /// # Errors

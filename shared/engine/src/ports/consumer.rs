@@ -1,5 +1,7 @@
 //! A system that reads what was loaded and is told when it changed.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -47,6 +49,17 @@ pub trait Consumer: Send + Sync {
     /// # Errors
     /// As [`Consumer::prepare`].
     async fn changed(&self, table: &TableSpec) -> Result<()>;
+
+    /// How long after a load the consumer can tell what it cached before it from what it read after: its times may be
+    /// whole seconds, and its clock may be behind.
+    fn tells_times_apart_after(&self) -> Duration;
+
+    /// Makes sure that what is sent next is read anew. Unlike [`Consumer::changed`] it never sets anything else off. Safe
+    /// to repeat.
+    ///
+    /// # Errors
+    /// As [`Consumer::prepare`].
+    async fn refresh(&self) -> Result<()>;
 
     /// What the consumer itself counts and sums of the table, read past its caches; sums in the order of `columns`.
     /// `None` when it does not model the table.

@@ -12,7 +12,7 @@ use super::session::{BUSY, Conversation};
 use super::{Context, tell};
 use crate::error::{Error, Kind, Result};
 use crate::model::delivery::{Cycle, Delivery, DeliveryState};
-use crate::model::id::{DeliveryId, RunId, SyncId};
+use crate::model::id::{DeliveryId, IntegrationId, RunId, SyncId, TenantId};
 use crate::model::message::{Message, Task};
 use crate::model::run::Run;
 use crate::plan::{ConsumerPlan, DeliveryPlan};
@@ -53,7 +53,7 @@ pub(super) async fn not_complete(context: &Context, told: &ConsumerPlan, run: &R
 ///
 /// # Errors
 /// As the store and the queue.
-pub async fn overdue(context: &Context, told: &ConsumerPlan, sync: &SyncId) -> Result<()> {
+pub(super) async fn overdue(context: &Context, told: &ConsumerPlan, sync: &SyncId) -> Result<()> {
     for plan in &told.deliveries {
         let before = context.clock.now() - plan.deadline;
         let mut went = false;
@@ -67,6 +67,19 @@ pub async fn overdue(context: &Context, told: &ConsumerPlan, sync: &SyncId) -> R
         }
     }
     Ok(())
+}
+
+/// As [`overdue`], for an integration.
+///
+/// # Errors
+/// As [`overdue`]; stops when the integration is not configured.
+pub async fn overdue_of(context: &Context, tenant: &TenantId, integration: &IntegrationId) -> Result<()> {
+    let (Some(told), Some(sync)) =
+        (context.plans.consumer(tenant, integration)?, context.plans.syncs(tenant, integration)?.into_iter().next())
+    else {
+        return Ok(());
+    };
+    overdue(context, &told, &sync).await
 }
 
 /// Writes down the delivery that a cycle set off, and sends its task.
@@ -178,10 +191,17 @@ impl Step<'_> {
     /// Sends it off. What happens to the reply is the next step's: it only knows what is written down.
     async fn request(&self) -> Result<Next> {
         let now = self.context.clock.now();
+        let consumer = self.conversation.consumer.as_ref();
+        // Before that, a report could be made of what was cached just before the load.
+        let planned = (now - self.delivery.planned_at).to_std().unwrap_or_default();
+        if let Some(rest) = consumer.tells_times_apart_after().checked_sub(planned).filter(|rest| !rest.is_zero()) {
+            return Ok(Next::Look(rest));
+        }
+        consumer.refresh().await?;
         let mut mine = false;
         let written = self.change(&mut |delivery| mine = delivery.request(now)).await?;
         let Some(written) = written.filter(|_| mine) else { return Ok(Next::Ended) };
-        let sent = self.conversation.consumer.deliver(&written.what, &written.tag()).await;
+        let sent = consumer.deliver(&written.what, &written.tag()).await;
         match sent {
             Ok(reference) => {
                 info!(delivery = %written.id, reference, "accepted");
@@ -263,6 +283,14 @@ pub(super) async fn given_up(context: &Context, task: &Task, why: &str) -> Resul
             };
             context.store.update_delivery(delivery, end).await.map(|_| ())
         }
-        _ => tell::warn(context, task.run(), why).await,
+        _ => {
+            // Whoever could not be told does not see what was loaded: what completed before sets nothing off either.
+            let sync = task.sync();
+            let told = context.plans.consumer(&sync.tenant, &sync.integration)?;
+            if let (Some(told), Some(run)) = (told, context.store.run(task.run()).await?) {
+                not_complete(context, &told, &run).await?;
+            }
+            tell::warn(context, task.run(), why).await
+        }
     }
 }

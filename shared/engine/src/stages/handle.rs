@@ -140,7 +140,6 @@ async fn give_up(context: &Context, received: &Received, why: &str) -> Result<()
     error!(%sync, %run, stage = task.stage().as_str(), reason = why, "given up");
     // In this order, a process that dies in between finds the message again.
     end_run(context, task, why).await?;
-    metrics::emit("DeadLetters", 1, Unit::Count);
     context.queue.dead_letter(task.stage(), received, why).await
 }
 

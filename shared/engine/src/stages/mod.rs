@@ -29,7 +29,7 @@ use crate::plan::Plans;
 use crate::ports::{Clock, Connectors, Ids, Queue, Store};
 
 pub use check::check;
-pub use deliver::replay as replay_delivery;
+pub use deliver::{overdue_of as overdue_deliveries, replay as replay_delivery};
 pub use handle::{Disposition, abandon, handle};
 pub use preview::{Previewed, preview};
 pub use reconcile::{ReconcileOptions, Repair, reconcile, repair, review};

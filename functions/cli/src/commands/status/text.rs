@@ -144,6 +144,9 @@ impl Status {
             }
         }
         next.extend(self.deliveries.iter().filter_map(DeliveryRow::words));
+        if next.is_empty() && !self.problems().is_empty() {
+            next.push("mend what is named above; then `run`".to_owned());
+        }
         if next.is_empty() {
             next.push("nothing; `run` moves what has changed since".to_owned());
         }
