@@ -62,7 +62,7 @@ fn sizes(template: &Template) -> Vec<Broken> {
         sources.map(|(_, function)| function["Properties"]["Events"].as_object().map_or(0, serde_json::Map::len));
     let resources = template.resources().count() + sources.sum::<usize>();
     let count = |section: &str| template.body[section].as_object().map_or(0, serde_json::Map::len);
-    let parts = "; deploy the tenants in two parts, as two stacks";
+    let parts = "; deploy the tenants in two parts, from two folders and as two stacks";
     [
         (resources, RESOURCES, "resources"),
         (count("Parameters"), PARAMETERS, "parameters"),
