@@ -201,7 +201,13 @@ impl World {
             clock: ports,
             ids: Arc::new(Counter(Mutex::new(0))),
             // Small batches and few attempts, so that a short story has many of both.
-            limits: Limits { batch_rows: 5, attempts: 4, lease: Duration::from_secs(90), ..Limits::default() },
+            limits: Limits {
+                batch_rows: 5,
+                attempts: 4,
+                lease: Duration::from_secs(90),
+                deliveries_settle: Duration::from_secs(120),
+                ..Limits::default()
+            },
             plans: Arc::new(OnePlan(Arc::new(plan))),
         };
         let sync = "sim/erp-warehouse/things".parse().unwrap();
