@@ -1,6 +1,5 @@
 //! Everything a verb needs, built once: the tenant's syncs, its connections, and the state on this machine.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +11,10 @@ use engine::model::id::{ConnectionId, IntegrationId, RecordKey, SyncId, TenantId
 use engine::plan::SyncPlan;
 use engine::ports::{Source, SystemClock};
 use engine::stages::{Context, Limits};
+use tenants::Tenant;
 
 use crate::args::Options;
-use crate::config::{self, Config};
+use crate::config;
 use crate::exit::usage;
 use crate::previews::Origins;
 
@@ -29,7 +29,7 @@ pub struct Setup {
     pub context: Context,
     /// Queues and store.
     pub embedded: Arc<Embedded>,
-    config: Arc<Config>,
+    config: Arc<Tenant>,
 }
 
 impl Setup {
@@ -55,15 +55,12 @@ impl Setup {
         Ok(Self::new(config, embedded, options))
     }
 
-    fn new(config: Config, embedded: Embedded, options: &Options) -> Self {
+    fn new(config: Tenant, embedded: Embedded, options: &Options) -> Self {
         let config = Arc::new(config);
         let clock = Arc::new(SystemClock::new());
         let vault = Arc::new(ChainVault::new(&options.state, environment()));
-        let settings = &config.file.tenant.connections;
-        let settings: BTreeMap<_, _> =
-            settings.iter().map(|(name, settings)| (ConnectionId::new(name), settings.clone())).collect();
         let tenant = config.file.id.clone();
-        let registry = Registry::new(clock.clone()).with_tenant(tenant.clone(), settings, vault);
+        let registry = Registry::new(clock.clone()).with_tenant(tenant.clone(), config.connections(), vault);
         let embedded = Arc::new(embedded);
         let context = Context {
             queue: embedded.clone(),

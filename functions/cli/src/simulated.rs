@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use engine::model::id::IntegrationId;
 use sandbox::looker::{Account, LookerSandbox, Project, Receiver, Warehouse};
 use serde_json::json;
+use tenants::Tenant;
 
 use crate::commands::lookml;
-use crate::config::Config;
 
 /// Looker's name of its connection to the warehouse.
 const CONNECTION: &str = "warehouse";
@@ -43,7 +43,7 @@ impl Simulated {
     ///
     /// # Errors
     /// When the port cannot be listened on.
-    pub async fn start(config: &Config, warehouse: &Path, port: u16, receiver: Receiver) -> anyhow::Result<Self> {
+    pub async fn start(config: &Tenant, warehouse: &Path, port: u16, receiver: Receiver) -> anyhow::Result<Self> {
         let rendered = lookml::project(config, &IntegrationId::new(INTEGRATION), MODEL, CONNECTION)?;
         let files: Vec<_> = rendered.files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
         let open_payables = json!({

@@ -10,9 +10,10 @@ use connectors::registry::ConnectionSettings;
 use engine::config::ConfiguredSync;
 use engine::model::id::{ConnectionId, IntegrationId};
 use serde::Serialize;
+use tenants::Tenant;
 
 use crate::args::Options;
-use crate::config::{self, Config};
+use crate::config;
 use crate::exit::{Exit, usage};
 use crate::output::{Answer, Output};
 
@@ -58,7 +59,7 @@ pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Ex
 }
 
 /// The integration that was named, or the only one there is.
-fn integration(config: &Config, named: Option<&str>) -> anyhow::Result<IntegrationId> {
+fn integration(config: &Tenant, named: Option<&str>) -> anyhow::Result<IntegrationId> {
     let known: Vec<_> = config.file.tenant.integrations.keys().map(String::as_str).collect();
     match (named, known.as_slice()) {
         (Some(name), _) if known.contains(&name) => Ok(IntegrationId::new(name)),
@@ -75,7 +76,7 @@ fn integration(config: &Config, named: Option<&str>) -> anyhow::Result<Integrati
 ///
 /// # Errors
 /// [`Exit::Usage`] when none is, or when they are not loaded into a warehouse.
-pub fn project(config: &Config, id: &IntegrationId, model: &str, connection: &str) -> anyhow::Result<Rendered> {
+pub fn project(config: &Tenant, id: &IntegrationId, model: &str, connection: &str) -> anyhow::Result<Rendered> {
     let is_meant = |sync: &&ConfiguredSync| sync.enabled && sync.plan.id.integration == *id;
     let syncs: Vec<_> = config.plans.iter().filter(is_meant).collect();
     let Some(first) = syncs.first() else {
@@ -91,7 +92,7 @@ pub fn project(config: &Config, id: &IntegrationId, model: &str, connection: &st
     render(&project).map_err(usage)
 }
 
-fn warehouse(config: &Config, connection: &ConnectionId) -> anyhow::Result<Warehouse> {
+fn warehouse(config: &Tenant, connection: &ConnectionId) -> anyhow::Result<Warehouse> {
     match config.file.tenant.connections.get(connection.as_str()) {
         Some(ConnectionSettings::Postgres(settings)) => {
             Ok(Warehouse::Postgres { schema: settings.schema.clone(), ledger_schema: settings.ledger_schema.clone() })
