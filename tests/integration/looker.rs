@@ -167,7 +167,7 @@ fn what_the_receiver_refused_is_replayed_alone_and_only_once() {
 #[test]
 fn a_throttled_delivery_waits_as_long_as_it_is_told_and_goes_once() {
     let looking = Looking::new();
-    looking.looker.fault(Calls::to(RUN_ONCE).times(2), Fault::throttled(1));
+    looking.looker.fault(Calls::to(RUN_ONCE).first(2), Fault::throttled(1));
     let ran = looking.cli(&["run", "--json"]).says(&["tried again in 1 s", "429"]);
     let row = delivered(ran);
     assert_eq!(row["attempts"], 1, "what was not taken was not sent");

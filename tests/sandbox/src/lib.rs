@@ -5,6 +5,7 @@
 //! so a test that passes here says something about the vendor and not about a shared misunderstanding.
 
 pub mod clock;
+pub mod faults;
 mod http;
 pub mod jde;
 pub mod looker;

@@ -10,62 +10,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::grid::Twist;
-use super::http::Request;
 use super::row::Row;
 use super::tables::Tables;
-
-/// Which calls a fault hits.
-#[derive(Clone, Debug)]
-pub struct Calls {
-    path: String,
-    about: Option<String>,
-    which: Which,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Which {
-    Nth(usize),
-    First(usize),
-    Every,
-}
-
-impl Calls {
-    /// Calls whose `METHOD /path` contains this; the next one, unless [`Calls::nth`], [`Calls::first`] or
-    /// [`Calls::every`] says otherwise.
-    pub fn to(path: &str) -> Self {
-        Self { path: path.into(), about: None, which: Which::Nth(1) }
-    }
-
-    /// Only calls whose query string or body contains this, such as a table name.
-    pub fn about(mut self, text: &str) -> Self {
-        self.about = Some(text.into());
-        self
-    }
-
-    /// The `n`-th such call from now, counted from 1.
-    pub fn nth(mut self, n: usize) -> Self {
-        self.which = Which::Nth(n);
-        self
-    }
-
-    /// The next `n` such calls.
-    pub fn first(mut self, n: usize) -> Self {
-        self.which = Which::First(n);
-        self
-    }
-
-    /// All such calls.
-    pub fn every(mut self) -> Self {
-        self.which = Which::Every;
-        self
-    }
-
-    fn matches(&self, request: &Request) -> bool {
-        let about =
-            |text: &String| request.query.contains(text) || String::from_utf8_lossy(&request.body).contains(text);
-        format!("{} {}", request.method, request.path).contains(&self.path) && self.about.as_ref().is_none_or(about)
-    }
-}
 
 /// The body that comes with a [`Fault::Status`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,61 +175,6 @@ impl Gate {
         let mut state = self.0.subscribe();
         self.0.send_modify(|state| state.1 += 1);
         let _opened = state.wait_for(|state| state.0).await.is_ok();
-    }
-}
-
-#[derive(Debug)]
-struct Rule {
-    calls: Calls,
-    seen: usize,
-    fault: Fault,
-}
-
-/// The faults waiting for their calls.
-#[derive(Debug, Default)]
-pub(super) struct Rules(Vec<Rule>);
-
-impl Rules {
-    pub(super) fn add(&mut self, calls: Calls, fault: Fault) {
-        self.0.push(Rule { calls, seen: 0, fault });
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// How many rules have not hit all their calls yet; rules for every call do not count.
-    pub(super) fn waiting(&self) -> usize {
-        let open = |rule: &&Rule| match rule.calls.which {
-            Which::Nth(n) | Which::First(n) => rule.seen < n,
-            Which::Every => false,
-        };
-        self.0.iter().filter(open).count()
-    }
-
-    /// Whether some rule will want to see the last page again.
-    pub(super) fn may_repeat(&self) -> bool {
-        self.0.iter().any(|rule| matches!(rule.fault, Fault::RepeatPage))
-    }
-
-    /// The faults that hit this call, in the order they were added.
-    pub(super) fn hits(&mut self, request: &Request) -> Vec<Fault> {
-        let mut hits = Vec::new();
-        for rule in &mut self.0 {
-            if !rule.calls.matches(request) {
-                continue;
-            }
-            rule.seen += 1;
-            let hit = match rule.calls.which {
-                Which::Nth(n) => rule.seen == n,
-                Which::First(n) => rule.seen <= n,
-                Which::Every => true,
-            };
-            if hit {
-                hits.push(rule.fault.clone());
-            }
-        }
-        hits
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::data::{Desk, from_get};
 use super::error::{Refusal, html, service_error, time_stamp};
-use super::faults::{Calls, Effects, ErrorBody, Fault, Rules};
+use super::faults::{Effects, ErrorBody, Fault};
 use super::http::{self, Answer, Delivery, Reply, Request};
 use super::login::{self, Credentials, admit};
 use super::next::ResultSets;
@@ -23,6 +23,7 @@ use super::settings::Settings;
 use super::tables::Tables;
 use super::{capabilities, routes};
 use crate::clock::Clock;
+use crate::faults::{Calls, Rules};
 use routes::Route;
 
 /// One call of the log.
@@ -60,7 +61,7 @@ struct State {
     tables: Tables,
     sessions: Sessions,
     results: ResultSets,
-    rules: Rules,
+    rules: Rules<Fault>,
     calls: VecDeque<Call>,
     /// The last answer with rows, for a fault that repeats it.
     last_page: Option<Vec<u8>>,
@@ -355,7 +356,7 @@ impl Shared {
             body.clone_from(last);
         }
         if body.starts_with(b"{\"fs_") {
-            *last_page = rules.may_repeat().then(|| body.clone());
+            *last_page = rules.has(|fault| matches!(fault, Fault::RepeatPage)).then(|| body.clone());
         }
         Ok(body)
     }

@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 use super::content::{Dashboard, Look};
 use super::delivery::Delivery;
 use super::error::Refusal;
-use super::faults::Rules;
 use super::lookml::Project;
 use super::members::{self, PLAN, QUERY};
 use super::plans::{self, Plans};
@@ -22,6 +21,7 @@ use super::settings::{Account, Settings, UnknownMembers};
 use super::warehouse::Warehouse;
 use super::{activity, datagroups};
 use crate::clock::Clock;
+use crate::faults::Rules;
 use crate::http;
 
 /// Why a server did not start.

@@ -11,9 +11,10 @@ use serde_json::{Value as Json, json};
 
 use super::answer::Answer;
 use super::error::Refusal;
-use super::faults::{Calls, Fault};
+use super::faults::Fault;
 use super::server::Shared;
 use super::settings::BadQuery;
+use crate::faults::Calls;
 use crate::http::Request;
 
 /// Where control calls begin.
@@ -114,7 +115,7 @@ fn read<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Refusal>
 fn order(order: FaultOrder) -> Result<(Calls, Fault), Refusal> {
     let mut calls = Calls::to(&order.calls).after(order.after);
     calls = match order.times {
-        Some(times) => calls.times(times),
+        Some(times) => calls.first(times),
         None => calls.every(),
     };
     if let Some(about) = &order.about {

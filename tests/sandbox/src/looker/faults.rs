@@ -5,55 +5,6 @@
 
 use std::time::Duration;
 
-use crate::http::Request;
-
-/// Which calls a fault hits: those whose `METHOD /path` begins with a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Calls {
-    prefix: String,
-    about: Option<String>,
-    skip: usize,
-    times: Option<usize>,
-}
-
-impl Calls {
-    /// The next call that begins with this, such as `POST /api/4.0/scheduled_plans`; an empty text means any call.
-    pub fn to(prefix: &str) -> Self {
-        Self { prefix: prefix.into(), about: None, skip: 0, times: Some(1) }
-    }
-
-    /// Only calls whose query string or body contains this.
-    pub fn about(mut self, text: &str) -> Self {
-        self.about = Some(text.into());
-        self
-    }
-
-    /// Lets so many such calls pass first.
-    pub fn after(mut self, calls: usize) -> Self {
-        self.skip = calls;
-        self
-    }
-
-    /// The next `n` such calls.
-    pub fn times(mut self, n: usize) -> Self {
-        self.times = Some(n);
-        self
-    }
-
-    /// All such calls.
-    pub fn every(mut self) -> Self {
-        self.times = None;
-        self
-    }
-
-    fn matches(&self, request: &Request) -> bool {
-        let about =
-            |text: &String| request.query.contains(text) || String::from_utf8_lossy(&request.body).contains(text);
-        format!("{} {}", request.method, request.path).starts_with(&self.prefix)
-            && self.about.as_ref().is_none_or(about)
-    }
-}
-
 /// How a call goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -92,42 +43,24 @@ impl Fault {
     }
 }
 
-#[derive(Debug)]
-struct Rule {
-    calls: Calls,
-    seen: usize,
-    fault: Fault,
+/// What the faults of one call amount to.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) delay: Duration,
+    pub(super) instead: Option<(u16, Option<u32>)>,
+    pub(super) lost_request: bool,
+    pub(super) lost_reply: bool,
+    pub(super) dead_token: bool,
+    pub(super) truncated: bool,
+    pub(super) html: bool,
+    pub(super) wrong_type: bool,
 }
 
-/// The faults waiting for their calls.
-#[derive(Debug, Default)]
-pub(super) struct Rules(Vec<Rule>);
-
-impl Rules {
-    pub(super) fn add(&mut self, calls: Calls, fault: Fault) {
-        self.0.push(Rule { calls, seen: 0, fault });
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// How many rules have not hit all their calls yet; rules for every call do not count.
-    pub(super) fn waiting(&self) -> usize {
-        let open = |rule: &&Rule| rule.calls.times.is_some_and(|times| rule.seen < rule.calls.skip + times);
-        self.0.iter().filter(open).count()
-    }
-
-    /// What happens to this call.
-    pub(super) fn effects(&mut self, request: &Request) -> Effects {
-        let mut effects = Effects::default();
-        for rule in self.0.iter_mut().filter(|rule| rule.calls.matches(request)) {
-            rule.seen += 1;
-            let Calls { skip, times, .. } = rule.calls;
-            if rule.seen <= skip || times.is_some_and(|times| rule.seen > skip + times) {
-                continue;
-            }
-            match rule.fault {
+impl Effects {
+    pub(super) fn of(faults: Vec<Fault>) -> Self {
+        let mut effects = Self::default();
+        for fault in faults {
+            match fault {
                 Fault::Status { code, retry_after } => effects.instead = Some((code, retry_after)),
                 Fault::LostRequest => effects.lost_request = true,
                 Fault::LostReply => effects.lost_reply = true,
@@ -140,17 +73,4 @@ impl Rules {
         }
         effects
     }
-}
-
-/// What the faults of one call amount to.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
-    pub(super) delay: Duration,
-    pub(super) instead: Option<(u16, Option<u32>)>,
-    pub(super) lost_request: bool,
-    pub(super) lost_reply: bool,
-    pub(super) dead_token: bool,
-    pub(super) truncated: bool,
-    pub(super) html: bool,
-    pub(super) wrong_type: bool,
 }

@@ -38,9 +38,10 @@ mod tests;
 mod trim;
 mod warehouse;
 
+pub use crate::faults::Calls;
 pub use builder::{Builder, StartError};
 pub use delivery::Delivery;
-pub use faults::{Calls, Fault};
+pub use faults::Fault;
 pub use journal::Call;
 pub use lookml::{LookmlError, Project};
 pub use receiver::{Received, Receiver};

@@ -19,7 +19,7 @@ use super::control;
 use super::datagroups::Datagroup;
 use super::delivery::{Delivery, Job};
 use super::error::{Refusal, error};
-use super::faults::{Calls, Effects, Fault, Rules};
+use super::faults::{Effects, Fault};
 use super::journal::Call;
 use super::lookml::{Model, Project};
 use super::plans::Plans;
@@ -30,12 +30,13 @@ use super::settings::{BadQuery, Settings};
 use super::tasks::Task;
 use super::warehouse::Warehouse;
 use crate::clock::Clock;
+use crate::faults::{Calls, Rules};
 use crate::http::{self, Reply, Request};
 
 /// Everything that changes.
 pub(super) struct State {
     pub(super) sessions: Sessions,
-    pub(super) rules: Rules,
+    pub(super) rules: Rules<Fault>,
     pub(super) calls: VecDeque<Call>,
     pub(super) bad_query: BadQuery,
     pub(super) warehouses: BTreeMap<String, Warehouse>,
@@ -216,7 +217,7 @@ impl Shared {
         if self.settings.control && request.path.starts_with(control::PREFIX) {
             return reply(self.control(&request).unwrap_or_else(|refusal| refuse(&refusal)));
         }
-        let effects = self.state().rules.effects(&request);
+        let effects = Effects::of(self.state().rules.hits(&request));
         if !effects.delay.is_zero() {
             tokio::time::sleep(effects.delay).await;
         }

@@ -61,7 +61,7 @@ fn a_lost_request_did_nothing_and_a_lost_reply_did_everything() {
 fn faults_are_counted_by_call_and_by_what_a_call_is_about() {
     let world = world();
     let caller = Caller::new(&world.sandbox);
-    world.sandbox.fault(Calls::to("GET /api/4.0/looks").after(1).times(2), Fault::status(503));
+    world.sandbox.fault(Calls::to("GET /api/4.0/looks").after(1).first(2), Fault::status(503));
     let statuses: Vec<u16> = (0..4).map(|_| caller.get("/looks").status).collect();
     assert_eq!(statuses, [200, 503, 503, 200]);
     world.sandbox.fault(Calls::to("").about("all_users=true").every(), Fault::status(500));
