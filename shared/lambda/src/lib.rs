@@ -20,7 +20,7 @@ use engine::config::ConfiguredPlans;
 use engine::model::id::{IntegrationId, SyncId, TenantId};
 use engine::plan::Plans;
 use engine::ports::SystemClock;
-use engine::stages::{Context, Limits};
+use engine::stages::{Context, Limits, sync_named};
 use engine::{Error, Result};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Serialize;
@@ -94,15 +94,10 @@ impl Function {
 
     /// The syncs of a tenant that are switched on here, or the one of this name.
     fn syncs(&self, tenant: &TenantId, named: Option<&str>) -> Result<Vec<SyncId>> {
-        let syncs = self.plans.syncs(tenant, &self.integration)?;
-        let Some(name) = named else { return Ok(syncs) };
-        let is_named = |sync: &SyncId| sync.stream == name || sync.to_string().ends_with(&format!("/{name}"));
-        let found: Vec<_> = syncs.iter().filter(|sync| is_named(sync)).cloned().collect();
-        if found.is_empty() {
-            let known: Vec<_> = syncs.iter().map(|sync| sync.stream.as_str()).collect();
-            return Err(Error::stop(format!("{tenant} has no sync `{name}` here; it has {}", known.join(", "))));
+        match named {
+            None => self.plans.syncs(tenant, &self.integration),
+            Some(name) => Ok(vec![sync_named(&self.context, tenant, name, std::slice::from_ref(&self.integration))?]),
         }
-        Ok(found)
     }
 }
 

@@ -121,3 +121,32 @@ impl Function {
         record.event_source_arn.as_deref().is_some_and(|arn| arn.rsplit(':').next() == Some(queue))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::model::message::{Message, PollTask, Reason};
+    use engine::model::window::Selection;
+
+    use super::*;
+
+    fn asked_for(run: &str) -> RunId {
+        let task = PollTask {
+            sync: "acme/jde-looker/suppliers".parse().unwrap(),
+            run: RunId::new(run),
+            reason: Reason::Schedule,
+            selection: Selection::Changes,
+            sequence: 0,
+        };
+        let message = Message::new(Task::Poll(task));
+        sorted_by_time(Received { message, receipt: String::new(), receive_count: 1 }).message.task.run().clone()
+    }
+
+    #[test]
+    fn a_run_of_a_schedule_sorts_among_the_others() {
+        let scheduled = asked_for("2026-11-21T06:00:00Z-1f2e3d4c5b6a7988");
+        assert_eq!(scheduled.as_str(), "20261121T060000-1f2e3d4c5b6a7988");
+        let by_hand = "20261121T055959-00000011";
+        assert_eq!(asked_for(by_hand).as_str(), by_hand);
+        assert!(RunId::new(by_hand) < scheduled);
+    }
+}

@@ -33,7 +33,7 @@ pub use deliver::{overdue_of as overdue_deliveries, replay as replay_delivery};
 pub use handle::{Disposition, abandon, handle};
 pub use preview::{Previewed, preview};
 pub use reconcile::{ReconcileOptions, Repair, reconcile, repair, review};
-pub use request::{replay, selections};
+pub use request::{replay, selections, sync_named};
 pub use start::{Started, start};
 
 /// Everything the stages need from the world. Built once per process.

@@ -46,7 +46,7 @@ pub async fn selections(
         return Ok(vec![(sync, Selection::Replay(Replay::Batch(batch)))]);
     }
     let named = match &request.sync {
-        Some(name) => Some(named(context, &request.tenant, name, integrations)?),
+        Some(name) => Some(sync_named(context, &request.tenant, name, integrations)?),
         None => None,
     };
     if request.rejects {
@@ -107,7 +107,11 @@ fn all(context: &Context, tenant: &TenantId, integrations: &[IntegrationId]) -> 
     Ok(syncs)
 }
 
-fn named(context: &Context, tenant: &TenantId, name: &str, integrations: &[IntegrationId]) -> Result<SyncId> {
+/// The sync of a tenant with this name, `stream` or `integration/stream`, among those that are switched on.
+///
+/// # Errors
+/// Stops when there is none, with the nearest name there is, or when several integrations have one.
+pub fn sync_named(context: &Context, tenant: &TenantId, name: &str, integrations: &[IntegrationId]) -> Result<SyncId> {
     let known = all(context, tenant, integrations)?;
     let is_named = |sync: &&SyncId| sync.stream == name || format!("{}/{}", sync.integration, sync.stream) == name;
     let mut found = known.iter().filter(is_named);
