@@ -4,27 +4,33 @@ use std::fmt;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::output::{LogLines, Output};
 
 /// Starts logging: `verbose` 0 for warnings, 1 for what the stages do, 2 and more for every step of this program.
 pub fn start(output: &Output, verbose: u8) {
+    let ours = ["engine", "connectors", "backend_aws", "backend_embedded", "ml_connector"];
     let filter = match verbose {
         // What is put back is told too: somebody who waits wants to know for what.
-        0 => "warn,engine::stages::handle=info",
-        1 => "warn,engine=info,connectors=info,backend_embedded=info,ml_connector=info",
-        _ => "info,metrics=off,engine=debug,connectors=debug,backend_embedded=debug,ml_connector=debug",
+        0 => Targets::new().with_default(Level::WARN).with_target("engine::stages::handle", Level::INFO),
+        1 => Targets::new().with_default(Level::WARN).with_targets(ours.map(|name| (name, Level::INFO))),
+        _ => Targets::new()
+            .with_default(Level::INFO)
+            .with_target(engine::metrics::TARGET, LevelFilter::OFF)
+            .with_targets(ours.map(|name| (name, Level::DEBUG))),
     };
     let lines = output.clone();
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(move || LogLines(lines.clone()))
         .event_format(Plain { brief: verbose == 0 })
-        .finish();
+        .finish()
+        .with(filter);
     // A test may have started logging before; then its choice stands.
     let _already = tracing::subscriber::set_global_default(subscriber).is_err();
 }

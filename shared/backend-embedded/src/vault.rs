@@ -1,8 +1,8 @@
 //! Secrets: from the environment, or from an encrypted file.
 //!
-//! The file, `secrets.age`, is in the age format. Without further ado it is encrypted to a key that lies beside it in
+//! The file is `secrets.sealed`. Without further ado it is encrypted to a key that lies beside it in
 //! `secrets.key`, readable by its owner only, so that scheduled runs need nobody to type anything. That protects
-//! backups and commits that take `secrets.age` without the key, and whoever glances at the directory; it does not
+//! backups and commits that take `secrets.sealed` without the key, and whoever glances at the directory; it does not
 //! protect against somebody who reads the whole directory as this user. With a passphrase
 //! ([`PASSPHRASE_VARIABLE`]) the file is encrypted to that instead, from the next time it is written, and the directory
 //! alone is worth nothing; the key file is then no longer used and can be deleted.
@@ -17,16 +17,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use age::secrecy::{ExposeSecret, SecretString};
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use engine::ports::{Secret, Vault};
 use engine::{Error, Result};
+
+use seal::{KEY_LEN, Lock, Refused, Sealed};
 
 /// The environment variable with the passphrase of the secrets file.
 pub const PASSPHRASE_VARIABLE: &str = "ML_CONNECTOR_PASSPHRASE";
 
 const PREFIX: &str = "ML_CONNECTOR_SECRET_";
-const FILE: &str = "secrets.age";
+const FILE: &str = "secrets.sealed";
 const KEY_FILE: &str = "secrets.key";
 const LOCK_FILE: &str = "secrets.lock";
 
@@ -101,7 +104,7 @@ pub struct FileVault {
 
 struct Files {
     dir: PathBuf,
-    passphrase: Option<SecretString>,
+    passphrase: Option<String>,
     // A passphrase takes about a second to work out, so that what it opens is kept until the file changes.
     opened: Mutex<Option<(Stamp, Arc<Secrets>)>>,
 }
@@ -112,7 +115,7 @@ type Stamp = (Option<SystemTime>, u64);
 impl FileVault {
     /// The secrets file in `dir`, which need not exist yet, and the passphrase where there is one.
     pub fn new(dir: &Path, passphrase: Option<String>) -> Self {
-        let passphrase = passphrase.filter(|p| !p.is_empty()).map(SecretString::from);
+        let passphrase = passphrase.filter(|p| !p.is_empty());
         Self { inner: Arc::new(Files { dir: dir.to_owned(), passphrase, opened: Mutex::new(None) }) }
     }
 
@@ -190,52 +193,52 @@ impl Files {
             let path = path.display();
             Error::stop(format!("{path} is damaged: put back a copy of it, or delete it and set the secrets again"))
         };
-        let is_locked = age::Decryptor::new_buffered(bytes.as_slice()).map_err(|_| damaged())?.is_scrypt();
-        let text = match (&self.passphrase, is_locked) {
-            (Some(passphrase), true) => age::decrypt(&age::scrypt::Identity::new(passphrase.clone()), &bytes)
-                .map_err(|_| Error::stop(format!("{PASSPHRASE_VARIABLE} does not open {}", path.display())))?,
+        let sealed = Sealed::parse(&bytes).map_err(|_| damaged())?;
+        let (opened, wrong) = match (&self.passphrase, sealed.is_locked_with_passphrase()) {
+            (Some(passphrase), true) => {
+                let wrong = format!("{PASSPHRASE_VARIABLE} does not open {}", path.display());
+                (sealed.open(Lock::Passphrase(passphrase)), wrong)
+            }
             (None, true) => {
                 let path = path.display();
                 return Err(Error::stop(format!("{path} is locked with a passphrase: set {PASSPHRASE_VARIABLE}")));
             }
             (_, false) => {
                 let key_path = self.dir.join(KEY_FILE);
+                let (path, key_path) = (path.display(), key_path.display());
                 let key = self.key()?.ok_or_else(|| {
-                    let (path, key) = (path.display(), key_path.display());
                     Error::stop(format!(
-                        "{path} cannot be opened without {key}: put the key back, or delete the file and set the \
+                        "{path} cannot be opened without {key_path}: put the key back, or delete the file and set the \
                          secrets again"
                     ))
                 })?;
-                age::decrypt(&key, &bytes).map_err(|_| {
-                    let (path, key) = (path.display(), key_path.display());
-                    Error::stop(format!(
-                        "{key} does not open {path}: one of the two is not of this place, or is damaged"
-                    ))
-                })?
+                let wrong =
+                    format!("{key_path} does not open {path}: one of the two is not of this place, or is damaged");
+                (sealed.open(Lock::Key(&key)), wrong)
             }
         };
+        let text = opened.map_err(|refused| if refused == Refused::Key { Error::stop(wrong) } else { damaged() })?;
         serde_json::from_slice(&text).map_err(|_| damaged())
     }
 
     /// The key of the directory, if it has one.
-    fn key(&self) -> Result<Option<age::x25519::Identity>> {
+    fn key(&self) -> Result<Option<[u8; KEY_LEN]>> {
         let path = self.dir.join(KEY_FILE);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(cannot("read", &path, &e)),
         };
-        let key = text.trim().parse().map_err(|_| Error::stop(format!("{} is no age key", path.display())))?;
-        Ok(Some(key))
+        let key = BASE64.decode(text.trim()).ok().and_then(|key| key.try_into().ok());
+        key.map(Some).ok_or_else(|| Error::stop(format!("{} is no key of a secrets file", path.display())))
     }
 
-    fn key_or_new(&self) -> Result<age::x25519::Identity> {
+    fn key_or_new(&self) -> Result<[u8; KEY_LEN]> {
         if let Some(key) = self.key()? {
             return Ok(key);
         }
-        let key = age::x25519::Identity::generate();
-        self.put(KEY_FILE, format!("{}\n", key.to_string().expose_secret()).as_bytes())?;
+        let key = seal::random::<KEY_LEN>().map_err(|_| Error::stop("the system gives no random bytes"))?;
+        self.put(KEY_FILE, format!("{}\n", BASE64.encode(key)).as_bytes())?;
         Ok(key)
     }
 
@@ -255,10 +258,10 @@ impl Files {
         }
         let text = serde_json::to_vec(&secrets).map_err(|_| Error::stop("the secrets cannot be written down"))?;
         let encrypted = match &self.passphrase {
-            Some(passphrase) => age::encrypt(&age::scrypt::Recipient::new(passphrase.clone()), &text),
-            None => age::encrypt(&self.key_or_new()?.to_public(), &text),
+            Some(passphrase) => Sealed::seal(Lock::Passphrase(passphrase), &text),
+            None => Sealed::seal(Lock::Key(&self.key_or_new()?), &text),
         };
-        let encrypted = encrypted.map_err(|e| Error::stop(format!("the secrets cannot be encrypted: {e}")))?;
+        let encrypted = encrypted.map_err(|_| Error::stop("the secrets cannot be encrypted: no random bytes"))?;
         self.put(FILE, &encrypted)?;
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(true)
@@ -347,5 +350,6 @@ impl Vault for ChainVault {
     }
 }
 
+mod seal;
 #[cfg(test)]
 mod tests;

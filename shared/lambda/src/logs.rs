@@ -3,7 +3,7 @@
 use std::io;
 
 use engine::metrics::TARGET;
-use tracing_subscriber::filter::{EnvFilter, FilterFn};
+use tracing_subscriber::filter::{FilterFn, LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry};
 
@@ -15,10 +15,12 @@ const SCOPE: &str = "ML_CONNECTOR_SCOPE";
 /// Starts logging to stdout, which the platform collects. `AWS_LAMBDA_LOG_LEVEL` decides how much; figures are always
 /// written.
 pub fn start() {
-    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "INFO".to_owned()).to_lowercase();
-    let filter = EnvFilter::new(format!(
-        "warn,{TARGET}=off,engine={level},connectors={level},backend_aws={level},lambda={level}"
-    ));
+    // The platform also knows FATAL, which is no level of ours.
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default().parse().unwrap_or(LevelFilter::INFO);
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(TARGET, LevelFilter::OFF)
+        .with_targets(["engine", "connectors", "backend_aws", "lambda"].map(|name| (name, level)));
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

@@ -27,9 +27,21 @@ fn a_lost_key_and_a_damaged_file_are_told_in_words() {
     fs::remove_file(dir.path().join(KEY_FILE)).unwrap();
     let error = FileVault::new(dir.path(), None).names().unwrap_err().to_string();
     assert!(error.contains(KEY_FILE), "{error}");
-    fs::write(dir.path().join(FILE), "age-encryption.org/v1\n").unwrap();
+    fs::write(dir.path().join(FILE), "{\"version\":1}\n").unwrap();
     let error = vault.names().unwrap_err().to_string();
     assert!(error.contains("is damaged"), "{error}");
+}
+
+#[test]
+fn one_changed_byte_is_noticed() {
+    let lock = Lock::Passphrase("right");
+    let file = String::from_utf8(Sealed::seal(lock, b"s3cret").unwrap()).unwrap();
+    assert_eq!(Sealed::parse(file.as_bytes()).unwrap().open(lock).unwrap(), b"s3cret");
+    for (from, to) in [("600000", "600001"), ("\"nonce\":\"", "\"nonce\":\"AAAA")] {
+        let changed = file.replacen(from, to, 1);
+        assert_ne!(changed, file);
+        assert!(Sealed::parse(changed.as_bytes()).and_then(|sealed| sealed.open(lock)).is_err(), "{changed}");
+    }
 }
 
 #[test]
