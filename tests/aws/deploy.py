@@ -4,6 +4,7 @@
 changed, `outputs` and `parts` say what came of it. Where it deploys to is told by the environment alone, as for any tool of AWS.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -23,6 +24,9 @@ FUNCTION = "AWS::Serverless::Function"
 LAYER = "AWS::Serverless::LayerVersion"
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Buckets and keys of what this process has uploaded. A key tells the content.
+_UPLOADED = set()
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -49,7 +53,7 @@ def read(template):
 
 def package(dist_dir, out_template, template=ROOT / "infra/rendered/template.yaml"):
     """Copies a template and all that it nests so that `sam deploy` and `deploy` take them as they are: every function is
-    `<dist_dir>/<binary>`, a folder with its `bootstrap`. Returns the path of the copy."""
+    `<dist_dir>/<binary>`, a folder with its `bootstrap`, which is zipped beside it. Returns the path of the copy."""
     out_template = pathlib.Path(out_template)
     out_template.parent.mkdir(parents=True, exist_ok=True)
     _package(pathlib.Path(template), pathlib.Path(dist_dir).resolve(), out_template)
@@ -69,10 +73,18 @@ def _package(template, dist, out):
             binary = resource.pop("Metadata")["BuildProperties"]["Binary"]
             if not (dist / binary / "bootstrap").is_file():
                 raise FileNotFoundError(f"{dist / binary / 'bootstrap'} is not there: build `{binary}` and copy it")
-            properties["CodeUri"] = str(dist / binary)
+            properties["CodeUri"] = str(_zipped(dist / binary))
         elif kind == LAYER:
             properties["ContentUri"] = str((template.parent / properties["ContentUri"]).resolve())
     out.write_text(yaml.dump(body, Dumper=DUMPER, sort_keys=False, width=1000))
+
+
+def _zipped(folder):
+    """The zip of a function, made where it is missing or older than its `bootstrap`."""
+    zipped = folder.with_suffix(".zip")
+    if not zipped.is_file() or zipped.stat().st_mtime < (folder / "bootstrap").stat().st_mtime:
+        zipped.write_bytes(_zip(folder))
+    return zipped
 
 
 def _zip(folder):
@@ -86,30 +98,38 @@ def _zip(folder):
     return data.getvalue()
 
 
-def _upload(template, bucket, uploaded):
-    """Uploads what a packaged template names, and returns it with addresses in place of paths."""
+def _named(data, suffix):
+    """Bytes and the key they are uploaded under, which tells their content."""
+    return hashlib.sha256(data).hexdigest()[:32] + suffix, data
+
+
+@functools.lru_cache(maxsize=8)
+def _read(zipped, _changed_at):
+    return _named(zipped.read_bytes(), ".zip")
+
+
+def _upload(template, bucket):
+    """Uploads what a packaged template names, unless it was before, and returns it with addresses in place of paths."""
     s3 = boto3.client("s3")
     template = pathlib.Path(template)
     body = read(template)
 
-    def put(data, suffix):
-        key = hashlib.sha256(data).hexdigest()[:32] + suffix
-        if key not in uploaded:
+    def put(key, data):
+        if (bucket, key) not in _UPLOADED:
             s3.put_object(Bucket=bucket, Key=key, Body=data)
-            uploaded.add(key)
+            _UPLOADED.add((bucket, key))
         return key
 
-    zipped = {}
     for resource in body["Resources"].values():
         properties = resource.get("Properties", {}) if isinstance(resource, dict) else {}
         kind = resource.get("Type") if isinstance(resource, dict) else None
         if kind == NESTED:
-            nested = _upload(template.parent / properties["Location"], bucket, uploaded)
-            properties["Location"] = f"{s3.meta.endpoint_url}/{bucket}/{put(nested.encode(), '.yaml')}"
+            nested = _upload(template.parent / properties["Location"], bucket)
+            properties["Location"] = f"{s3.meta.endpoint_url}/{bucket}/{put(*_named(nested.encode(), '.yaml'))}"
         for field in {FUNCTION: ["CodeUri"], LAYER: ["ContentUri"]}.get(kind, []):
-            folder = properties[field]
-            zipped[folder] = zipped.get(folder) or put(_zip(folder), ".zip")
-            properties[field] = f"s3://{bucket}/{zipped[folder]}"
+            what = pathlib.Path(properties[field])
+            data = _read(what, what.stat().st_mtime_ns) if what.is_file() else _named(_zip(what), ".zip")
+            properties[field] = f"s3://{bucket}/{put(*data)}"
     return yaml.dump(body, Dumper=DUMPER, sort_keys=False, width=1000)
 
 
@@ -125,7 +145,7 @@ def deploy(stack, template, parameters=None, artifacts=None):
     """Creates or updates a stack from a packaged template by a change set. Returns what changed, as
     `{logical id: (action, type)}` of the outermost stack."""
     cloudformation = boto3.client("cloudformation")
-    body = _upload(template, artifacts or bucket(), set())
+    body = _upload(template, artifacts or bucket())
     there = _status(cloudformation, stack)
     name = f"deploy-{uuid.uuid4().hex}"
     cloudformation.create_change_set(

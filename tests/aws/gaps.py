@@ -5,25 +5,35 @@
 * What a nested stack retains stays when the stack goes. ministack deletes it.
 * A number that comes as a parameter is a number. ministack keeps the concurrency of an event source as text and then fails.
 * EventBridge Scheduler replaces `<aws.scheduler.…>` in what it sends. ministack sends the words as they stand.
+* A layer of a custom runtime is unpacked. ministack leaves it out; here it is unpacked beside the function, and what the function's
+  environment says of `/opt` leads there.
 
 Started as a program it is ministack, configured by the same environment. `start` starts it on a free port.
 """
 
 import copy
 import datetime
+import hashlib
+import io
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
+import zipfile
 
 REGION = "us-east-1"
+
+# The variable with the number of a pipe that whoever starts an emulator holds the other end of.
+LIFELINE = "EMULATOR_LIFELINE"
 
 
 def expand_nested_templates():
@@ -113,11 +123,44 @@ def fill_in_what_the_scheduler_knows():
     eventbridge._invoke_target = filled_in
 
 
+def unpack_layers_of_custom_runtimes():
+    from ministack.services import lambda_svc
+
+    environment_of = lambda_svc._provided_worker_env
+
+    def with_layers(config, code, port):
+        made = environment_of(config, code, port)
+        zips = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
+        if not any(zips):
+            return made
+        opt = _unpacked([data for data in zips if data], pathlib.Path(code).parent)
+        own = (config.get("Environment") or {}).get("Variables") or {}
+        moved = {name: f"{opt}{value[4:]}" for name, value in own.items() if value == "/opt" or value.startswith("/opt/")}
+        return {**made, **moved}
+
+    lambda_svc._provided_worker_env = with_layers
+
+
+def _unpacked(zips, beside):
+    """A folder with the layers, later ones over earlier ones. Its name tells its content, so that it is made once."""
+    folder = beside / f"opt-{hashlib.sha256(b''.join(zips)).hexdigest()[:32]}"
+    if not folder.is_dir():
+        draft = pathlib.Path(tempfile.mkdtemp(dir=beside))
+        for data in zips:
+            zipfile.ZipFile(io.BytesIO(data)).extractall(draft)
+        try:
+            draft.rename(folder)
+        except OSError:
+            # Another environment that starts at the same time was faster.
+            shutil.rmtree(draft)
+    return folder
+
+
 class Emulator:
     """A running emulator: `url`, `environment` for programs that call it, `log`, `stop`."""
 
-    def __init__(self, process, port, log):
-        self.process, self.log = process, log
+    def __init__(self, process, port, home, lifeline):
+        self.process, self.home, self.log, self._lifeline = process, home, home / "log", lifeline
         self.url = f"http://127.0.0.1:{port}"
         self.environment = environment(port)
 
@@ -129,6 +172,8 @@ class Emulator:
                 self.process.wait(10)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
+        os.close(self._lifeline)
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 def environment(port):
@@ -142,7 +187,8 @@ def environment(port):
 
 
 def start(extra_environment=None, authorize=True):
-    """Starts an emulator on a free port, in a process group of its own, and waits until it answers.
+    """Starts an emulator on a free port, in a process group of its own, and waits until it answers. It ends with this process,
+    however that ends.
 
     With `authorize` every call is held against the IAM policies of its caller. `extra_environment` is inherited by the
     functions.
@@ -150,7 +196,8 @@ def start(extra_environment=None, authorize=True):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = pathlib.Path(tempfile.mkstemp(prefix="emulator-", suffix=".log")[1])
+    home = pathlib.Path(tempfile.mkdtemp(prefix="emulator-"))
+    theirs, ours = os.pipe()
     settings = {
         **os.environ,
         **environment(port),
@@ -159,12 +206,18 @@ def start(extra_environment=None, authorize=True):
         "AUTH": "true" if authorize else "false",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
+        # What it unpacks goes with it.
+        "TMPDIR": str(home),
+        LIFELINE: str(theirs),
         **(extra_environment or {}),
     }
-    process = subprocess.Popen(
-        [sys.executable, __file__], env=settings, stdout=log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True
-    )
-    emulator = Emulator(process, port, log)
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, __file__], env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            start_new_session=True, pass_fds=[theirs],
+        )
+    os.close(theirs)
+    emulator = Emulator(process, port, home, ours)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -172,16 +225,30 @@ def start(extra_environment=None, authorize=True):
             return emulator
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
+    said = emulator.log.read_text()[-2000:]
     emulator.stop()
-    raise RuntimeError(f"the emulator does not answer; its log is {log}:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"the emulator does not answer; it said:\n{said}")
+
+
+def end_with_whoever_started_this():
+    """Waits until the other end of the lifeline is closed, and ends the whole group: functions may not notice."""
+    if lifeline := os.environ.pop(LIFELINE, None):
+
+        def wait():
+            os.read(int(lifeline), 1)
+            os.killpg(0, signal.SIGKILL)
+
+        threading.Thread(target=wait, daemon=True).start()
 
 
 if __name__ == "__main__":
     from ministack.app import main
 
+    end_with_whoever_started_this()
     expand_nested_templates()
     keep_attributes_in_nested_stacks()
     retain_what_nested_stacks_retain()
     read_concurrency_as_a_number()
     fill_in_what_the_scheduler_knows()
+    unpack_layers_of_custom_runtimes()
     sys.exit(main())

@@ -1,4 +1,4 @@
-//! The real program against a simulated JD Edwards, as a person would use it.
+//! The real program against simulated ERPs, JD Edwards and PeopleSoft, as a person would use it.
 //!
 //! SQLite is always there; PostgreSQL when `ML_CONNECTOR_TEST_POSTGRES` names a server (`tests/run` sees to that). What is
 //! left out is said on stderr.
@@ -20,6 +20,7 @@ mod killed;
 mod looker;
 mod looker_shapes;
 mod lookml;
+mod peoplesoft;
 mod postgres;
 mod readme;
 #[path = "../real_rows/mod.rs"]

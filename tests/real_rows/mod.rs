@@ -4,6 +4,8 @@
 //! The files are not part of the project: they are looked for in `ML_CONNECTOR_SHARED_DATA` and in `../shared/data` beside
 //! it. They name suppliers, some of them people, so nothing here prints a row.
 
+mod peoplesoft;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,8 +6,8 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backfill, check, completions, demo, infra, init, lookml, preview, reconcile, rejects, replay, run, sandbox,
-    schema, secrets, status,
+    audit, backfill, check, completions, config, cost, demo, infra, init, lookml, peoplesoft, preview, reconcile,
+    rejects, replay, run, sandbox, schema, secrets, status,
 };
 use crate::exit;
 
@@ -39,6 +39,25 @@ pub struct Options {
         help_heading = "Common options"
     )]
     pub state: PathBuf,
+    /// Work with the deployment on AWS instead of this machine
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_AWS",
+        value_parser = FalseyValueParser::new(),
+        help_heading = "Common options"
+    )]
+    pub aws: bool,
+    /// With --aws: the name of the deployment's stack
+    #[arg(
+        long,
+        global = true,
+        env = "ML_CONNECTOR_STACK",
+        value_name = "NAME",
+        default_value = "ml-connector",
+        help_heading = "Common options"
+    )]
+    pub stack: String,
     /// Print answers as JSON
     #[arg(
         long,
@@ -95,6 +114,30 @@ pub struct Options {
     pub no_progress: bool,
 }
 
+/// How long a command waits for what the functions of a deployment do.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Waiting {
+    /// With --aws: only start it, and leave it to the functions
+    #[arg(long, conflicts_with = "wait_at_most", help_heading = "With --aws")]
+    pub no_wait: bool,
+    /// With --aws: stop waiting after so long; the runs go on
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600, help_heading = "With --aws")]
+    pub wait_at_most: u64,
+}
+
+impl Waiting {
+    /// On this machine a command does the work itself.
+    ///
+    /// # Errors
+    /// [`exit::Exit::Usage`] when it is told not to wait for itself.
+    pub fn require_aws(&self, options: &Options) -> anyhow::Result<()> {
+        match self.no_wait && !options.aws {
+            true => Err(exit::usage("--no-wait goes with --aws: on this machine the command does the work itself")),
+            false => Ok(()),
+        }
+    }
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -122,8 +165,14 @@ pub enum Verb {
     Backfill(backfill::Args),
     /// Set, list and remove the secrets of connections
     Secrets(secrets::Args),
+    /// Put the tenant files where a deployment without layers reads them
+    Config(config::Args),
+    /// Show what a month of a deployment costs, from what was counted and list prices
+    Cost(cost::Args),
     /// Write the LookML of a tenant's tables: views, explores and dashboards for Looker
     Lookml(lookml::Args),
+    /// Print what the administrator of a PeopleSoft has to create
+    Peoplesoft(peoplesoft::Args),
     /// Render and check the templates of a deployment in the cloud
     Infra(infra::Args),
     /// Print the JSON Schema of the files that people write
@@ -143,6 +192,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_guide_to_aws_shows_is_understood() {
+        let guide = include_str!("../../../infra/README.md");
+        let mut seen = 0;
+        for line in guide.lines().filter(|line| line.starts_with("ml-connector ") && !line.contains("  rendered")) {
+            let words = line.split('#').next().unwrap_or_default().split_whitespace();
+            let words: Vec<_> = words.map(|word| word.trim_matches('\'')).collect();
+            if let Err(wrong) = Cli::try_parse_from(&words) {
+                panic!("{line}: {wrong}");
+            }
+            seen += 1;
+        }
+        assert!(seen >= 15, "only {seen} commands were found");
     }
 
     #[test]

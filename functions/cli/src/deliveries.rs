@@ -88,7 +88,7 @@ impl DeliveryRow {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn newest(setup: &Setup) -> anyhow::Result<Vec<Delivery>> {
+pub async fn newest(setup: &Setup) -> engine::Result<Vec<Delivery>> {
     let mut deliveries = Vec::new();
     for integration in setup.integrations()? {
         deliveries.extend(setup.context.store.deliveries(&setup.tenant, &integration, RECENT).await?);

@@ -1,7 +1,8 @@
 //! `ml-connector`: the engine on one machine, and the hand of whoever runs it.
 //!
 //! [`args`] is the command line, [`commands`] has one file per verb, [`setup`] builds what they need, [`work`] holds the
-//! lock and runs syncs over [`driver`], [`rows`] says what came of it. Data goes to stdout and words to stderr, both
+//! lock and runs syncs over [`driver`], [`rows`] says what came of it. With the feature `aws` the same verbs work with a
+//! deployed stack: its [`backend`] is in the module `aws`, and what moves records are its functions. Data goes to stdout and words to stderr, both
 //! through [`output`] alone; [`exit`] has the exit codes.
 //!
 //! Invariant: nothing is decided here about records. Every verb that moves them sends the same tasks to the same stages
@@ -9,8 +10,12 @@
 
 pub mod archive;
 pub mod args;
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod backend;
 pub mod commands;
 pub mod config;
+pub mod cost;
 mod deliveries;
 pub mod driver;
 pub mod exit;

@@ -14,7 +14,10 @@ use crate::rows::state_word;
 use crate::words::number;
 
 /// How often a bar looks how far its run has come.
-const LOOK: Duration = Duration::from_millis(150);
+pub const LOOK: Duration = Duration::from_millis(150);
+
+/// The same where each look is a call to a service that is paid for.
+pub const LOOK_AFAR: Duration = Duration::from_secs(1);
 
 /// The bar of one sync's turn. Without a terminal it does nothing.
 pub struct Progress {
@@ -23,7 +26,7 @@ pub struct Progress {
 
 impl Progress {
     /// Shows a bar for the runs of `sync` that begin from now on.
-    pub fn start(output: &Output, store: &Arc<dyn Store>, sync: &SyncId) -> Self {
+    pub fn start(output: &Output, store: &Arc<dyn Store>, sync: &SyncId, look: Duration) -> Self {
         let Some(bars) = output.bars() else {
             return Self { watching: None };
         };
@@ -34,7 +37,7 @@ impl Progress {
         bar.set_prefix(sync.stream.clone());
         bar.enable_steady_tick(LOOK);
         let (end, ended) = oneshot::channel();
-        let watching = tokio::spawn(watch(bar, Arc::clone(store), sync.clone(), ended));
+        let watching = tokio::spawn(watch(bar, Arc::clone(store), sync.clone(), look, ended));
         Self { watching: Some((end, watching)) }
     }
 
@@ -47,10 +50,16 @@ impl Progress {
     }
 }
 
-async fn watch(bar: ProgressBar, store: Arc<dyn Store>, sync: SyncId, mut ended: oneshot::Receiver<()>) {
+async fn watch(
+    bar: ProgressBar,
+    store: Arc<dyn Store>,
+    sync: SyncId,
+    look: Duration,
+    mut ended: oneshot::Receiver<()>,
+) {
     let known = newest(&store, &sync).await.map(|(run, _)| run);
     loop {
-        let over = tokio::time::timeout(LOOK, &mut ended).await.is_ok();
+        let over = tokio::time::timeout(look, &mut ended).await.is_ok();
         if let Some((run, message)) = newest(&store, &sync).await
             && Some(run) != known
         {

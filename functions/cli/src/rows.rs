@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::deliveries::{self, DeliveryRow};
 use crate::output::Answer;
-use crate::words::{Columns, count, number, shortened, time_or_dash};
+use crate::words::{Columns, count, number, shortened, time_or_dash, told_apart};
 
 /// One sync's row: all runs of one command, the runs that were woken meanwhile included.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -135,11 +135,13 @@ impl SyncRow {
         }
     }
 
-    /// The row of a sync whose last run could not even begin.
+    /// The row of a sync whose last run could not even begin, or has not ended in time.
     #[must_use]
     pub fn not_begun(self, why: Option<&String>) -> Self {
+        let is_under_way = matches!(self.state.as_str(), "reading" | "loading" | "closing");
+        let state = if is_under_way { self.state.clone() } else { "failed".to_owned() };
         match why {
-            Some(why) => Self { state: "failed".to_owned(), note: why.clone(), agrees: None, ..self },
+            Some(why) => Self { state, note: why.clone(), agrees: None, ..self },
             None => self,
         }
     }
@@ -208,18 +210,23 @@ impl Rows {
         self.syncs.iter().all(SyncRow::is_ok) && self.deliveries.iter().all(DeliveryRow::is_ok)
     }
 
+    fn name(&self, row: &SyncRow) -> String {
+        let all = self.syncs.iter().map(|row| (row.integration.as_str(), row.sync.as_str()));
+        told_apart(all, &row.integration, &row.sync)
+    }
+
     /// What a person should know beyond the table, and which command shows it.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         // What stops one sync often stops all of its connection, and is said once.
-        let mut problems: Vec<(String, Vec<&str>)> = Vec::new();
+        let mut problems: Vec<(String, Vec<String>)> = Vec::new();
         for row in &self.syncs {
             let problem = (!row.is_ok() && !row.note.is_empty()).then(|| format!("{}: {}", row.problem(), row.note));
             for text in problem.into_iter().chain(row.warnings.iter().cloned()) {
                 match problems.iter_mut().find(|(known, _)| *known == text) {
-                    Some((_, syncs)) if syncs.contains(&row.sync.as_str()) => {}
-                    Some((_, syncs)) => syncs.push(&row.sync),
-                    None => problems.push((text, vec![&row.sync])),
+                    Some((_, syncs)) if syncs.contains(&self.name(row)) => {}
+                    Some((_, syncs)) => syncs.push(self.name(row)),
+                    None => problems.push((text, vec![self.name(row)])),
                 }
             }
         }
@@ -259,7 +266,7 @@ impl Answer for Rows {
         headings.extend([">rejected", ">waiting", ">seconds", "complete up to (UTC)", "agrees"]);
         let mut columns = Columns::new(&headings);
         for row in &self.syncs {
-            let mut cells = vec![row.sync.clone(), number(row.read), number(row.inserted), number(row.updated)];
+            let mut cells = vec![self.name(row), number(row.read), number(row.inserted), number(row.updated)];
             cells.extend(deleted.then(|| number(row.deleted)));
             cells.push(number(row.unchanged));
             cells.extend(superseded.then(|| number(row.superseded)));

@@ -1,4 +1,4 @@
-//! Everything a verb needs, built once: the tenant's syncs, its connections, and the state on this machine.
+//! Everything a verb needs, built once: the tenant's syncs, its connections, and the state on this machine or in a stack.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use connectors::registry::Registry;
 use engine::config::ConnectionSpec;
 use engine::model::id::{ConnectionId, IntegrationId, RecordKey, SyncId, TenantId};
 use engine::plan::SyncPlan;
-use engine::ports::{Source, SystemClock};
+use engine::ports::{Source, SystemClock, Vault};
 use engine::stages::{Context, Limits};
 use tenants::Tenant;
 
 use crate::args::Options;
+use crate::backend::Backend;
 use crate::config;
 use crate::exit::usage;
 use crate::previews::Origins;
@@ -21,14 +22,14 @@ use crate::previews::Origins;
 /// The file that tells a state directory.
 const STATE_FILE: &str = "state.db";
 
-/// A tenant on this machine.
+/// A tenant, on this machine or in a stack.
 pub struct Setup {
     /// Whose it is.
     pub tenant: TenantId,
     /// What the stages need.
     pub context: Context,
     /// Queues and store.
-    pub embedded: Arc<Embedded>,
+    pub backend: Backend,
     config: Arc<Tenant>,
 }
 
@@ -36,35 +37,54 @@ impl Setup {
     /// Opens the state to work on it; makes it where there is none.
     ///
     /// # Errors
-    /// [`crate::exit::Exit::Usage`] for a wrong tenant file; otherwise when the state cannot be opened.
-    pub fn open(options: &Options) -> anyhow::Result<Self> {
+    /// [`crate::exit::Exit::Usage`] for a wrong tenant file and for a stack that is not there; otherwise when the state
+    /// cannot be opened.
+    pub async fn open(options: &Options) -> anyhow::Result<Self> {
         let config = config::load(options.config.as_deref())?;
-        Ok(Self::new(config, Embedded::open(&options.state)?, options))
+        #[cfg(feature = "aws")]
+        if options.aws {
+            return Self::deployed(config, options).await;
+        }
+        Ok(Self::here(config, Embedded::open(&options.state)?, options))
     }
 
     /// Opens the state to look at it, also while another process works on it. Where there is none, none is made.
     ///
     /// # Errors
     /// As [`Setup::open`].
-    pub fn look(options: &Options) -> anyhow::Result<Self> {
+    pub async fn look(options: &Options) -> anyhow::Result<Self> {
         let config = config::load(options.config.as_deref())?;
+        #[cfg(feature = "aws")]
+        if options.aws {
+            return Self::deployed(config, options).await;
+        }
         let embedded = match options.state.join(STATE_FILE).is_file() {
             true => Embedded::open(&options.state)?,
             false => Embedded::in_memory()?,
         };
-        Ok(Self::new(config, embedded, options))
+        Ok(Self::here(config, embedded, options))
     }
 
-    fn new(config: Tenant, embedded: Embedded, options: &Options) -> Self {
+    fn here(config: Tenant, embedded: Embedded, options: &Options) -> Self {
+        let vault = Arc::new(ChainVault::new(&options.state, environment()));
+        Self::new(config, Backend::Here(Arc::new(embedded)), vault, options)
+    }
+
+    #[cfg(feature = "aws")]
+    async fn deployed(config: Tenant, options: &Options) -> anyhow::Result<Self> {
+        let deployed = crate::aws::Deployed::find(&options.stack, &config).await?;
+        let vault = Arc::new(deployed.vault());
+        Ok(Self::new(config, Backend::Deployed(Arc::new(deployed)), vault, options))
+    }
+
+    fn new(config: Tenant, backend: Backend, vault: Arc<dyn Vault>, options: &Options) -> Self {
         let config = Arc::new(config);
         let clock = Arc::new(SystemClock::new());
-        let vault = Arc::new(ChainVault::new(&options.state, environment()));
         let tenant = config.file.id.clone();
         let registry = Registry::new(clock.clone()).with_tenant(tenant.clone(), config.connections(), vault);
-        let embedded = Arc::new(embedded);
         let context = Context {
-            queue: embedded.clone(),
-            store: embedded.clone(),
+            queue: backend.queue(),
+            store: backend.store(),
             connectors: Arc::new(registry),
             plans: Arc::new(config.plans.clone()),
             clock: clock.clone(),
@@ -76,7 +96,12 @@ impl Setup {
                 ..Limits::default()
             },
         };
-        Self { tenant, context, embedded, config }
+        Self { tenant, context, backend, config }
+    }
+
+    /// The tenant file, resolved.
+    pub fn config(&self) -> &Tenant {
+        &self.config
     }
 
     /// All syncs that are switched on, in the order in which they are run.
@@ -162,6 +187,15 @@ impl Setup {
     pub async fn stopped(&self, connection: &ConnectionId) -> Option<String> {
         let fingerprint = self.context.connectors.secret_fingerprint(&self.tenant, connection).await.ok()?;
         self.context.store.connection_stopped(&self.tenant, connection, &fingerprint).await.ok()?
+    }
+
+    /// Why the secret of a connection of a stack cannot be read from here. On this machine `check` says so.
+    pub async fn secret_problem(&self, connection: &ConnectionId) -> Option<String> {
+        if !self.backend.is_deployed() {
+            return None;
+        }
+        let read = self.context.connectors.secret_fingerprint(&self.tenant, connection).await;
+        read.err().map(|failure| failure.to_string())
     }
 
     /// A source to look at; the caller closes it.

@@ -1,16 +1,21 @@
 //! The simulated systems around JD Edwards, for `demo` and `sandbox`: a Looker over the warehouse file, and somebody who
-//! receives what it sends.
+//! receives what it sends. [`peoplesoft`] is the ERP of another integration.
+
+pub mod peoplesoft;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context as _;
 use engine::model::id::IntegrationId;
+use sandbox::clock::Clock;
 use sandbox::looker::{Account, LookerSandbox, Project, Receiver, Warehouse};
+use sandbox::peoplesoft::{PeopleSoftSandbox, Settings};
 use serde_json::json;
 use tenants::Tenant;
 
 use crate::commands::lookml;
+use crate::tenant_file::PeopleSoftBlock;
 
 /// Looker's name of its connection to the warehouse.
 const CONNECTION: &str = "warehouse";
@@ -63,5 +68,46 @@ impl Simulated {
             .await
             .with_context(|| format!("port {port} cannot be used for the simulated Looker"))?;
         Ok(Self { looker, receiver })
+    }
+}
+
+/// A simulated PeopleSoft, and how it is reached.
+pub struct PeopleSoft {
+    /// The PeopleSoft.
+    pub sandbox: PeopleSoftSandbox,
+    /// Address of its REST listener.
+    pub url: String,
+    /// How the site is set up: its node, its zone.
+    pub settings: Settings,
+    /// The operator that may read everything.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl PeopleSoft {
+    /// The SetIDs of its master data.
+    pub const SETIDS: [&str; 2] = ["SHARE", "EURO1"];
+
+    /// How many vouchers go with so many invoices of JD Edwards; never none.
+    pub fn vouchers_beside(invoices: usize) -> usize {
+        (invoices / 10).max(100)
+    }
+
+    /// Starts one with so many vouchers and the rest in proportion; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the port cannot be listened on.
+    pub async fn start(port: u16, vouchers: usize, clock: Clock) -> anyhow::Result<Self> {
+        let settings = Settings { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ..Settings::default() };
+        let operator = settings.operators.first().cloned().context("the simulated PeopleSoft has no operator")?;
+        let sandbox = peoplesoft::start(settings.clone(), clock, vouchers).await?;
+        let (url, password) = (sandbox.base_url(), operator.password.unwrap_or_default());
+        Ok(Self { sandbox, url, settings, user: operator.id, password })
+    }
+
+    /// What a tenant file says of it.
+    pub fn block<'a>(&'a self, secret: &'a str) -> PeopleSoftBlock<'a> {
+        PeopleSoftBlock { url: &self.url, node: &self.settings.node, secret, setids: &Self::SETIDS }
     }
 }

@@ -10,6 +10,9 @@ pub const SANDBOX_PORT: u16 = 9302;
 /// Where the simulated Looker listens unless told otherwise, as the API of older installations does.
 pub const LOOKER_PORT: u16 = 19999;
 
+/// Where the simulated PeopleSoft listens unless told otherwise: a port of the web servers of real ones.
+pub const PEOPLESOFT_PORT: u16 = 8021;
+
 /// What differs between tenant files to start from.
 #[derive(Debug, Clone, Copy)]
 pub struct TenantFile<'a> {
@@ -21,6 +24,21 @@ pub struct TenantFile<'a> {
     pub warehouse: &'a Path,
     /// The Looker that is told; without one its lines are there as comments.
     pub looker: Option<LookerBlock<'a>>,
+    /// The PeopleSoft that is read too; without one its lines are there as comments.
+    pub peoplesoft: Option<PeopleSoftBlock<'a>>,
+}
+
+/// The PeopleSoft of a tenant file to start from.
+#[derive(Debug, Clone, Copy)]
+pub struct PeopleSoftBlock<'a> {
+    /// Address of the REST listener, without the node.
+    pub url: &'a str,
+    /// Its default local node.
+    pub node: &'a str,
+    /// Name of its secret.
+    pub secret: &'a str,
+    /// The SetIDs of its master data.
+    pub setids: &'a [&'a str],
 }
 
 /// The Looker of a tenant file to start from.
@@ -34,29 +52,49 @@ pub struct LookerBlock<'a> {
     pub receiver: &'a str,
 }
 
-/// What the commented lines say.
-const ELSEWHERE: LookerBlock<'_> = LookerBlock {
+/// What the commented lines about Looker say.
+const LOOKER_ELSEWHERE: LookerBlock<'_> = LookerBlock {
     url: "https://acme.cloud.looker.com",
     secret: "acme-looker",
     receiver: "https://example.com/payables",
 };
+
+/// What the commented lines about PeopleSoft say.
+const PEOPLESOFT_ELSEWHERE: PeopleSoftBlock<'_> = PeopleSoftBlock {
+    url: "https://psft.example.com:8443/PSIGW/RESTListeningConnector",
+    node: "PSFT_EP",
+    secret: "acme-peoplesoft",
+    setids: &["SHARE"],
+};
+
+/// Lines of the template that are about Looker.
+const LOOKER_MARK: &str = "{#}";
+
+/// Lines of the template that are about PeopleSoft.
+const PEOPLESOFT_MARK: &str = "{P}";
 
 impl TenantFile<'_> {
     /// The commented file.
     pub fn text(&self) -> String {
         // A JSON string is a YAML string, whatever is in it.
         let quoted = |text: &str| json!(text).to_string();
-        let looker = self.looker.unwrap_or(ELSEWHERE);
-        let uncommented = |line: &str| match line.strip_prefix("{#}") {
-            Some(line) if self.looker.is_some() => format!("{line}\n"),
+        let (looker, peoplesoft) =
+            (self.looker.unwrap_or(LOOKER_ELSEWHERE), self.peoplesoft.unwrap_or(PEOPLESOFT_ELSEWHERE));
+        let marks = [(LOOKER_MARK, self.looker.is_some()), (PEOPLESOFT_MARK, self.peoplesoft.is_some())];
+        let uncommented = |line: &str| match marks.iter().find_map(|(mark, on)| Some((line.strip_prefix(mark)?, *on))) {
+            Some((line, true)) => format!("{line}\n"),
             // All marks in one column: without them the lines are as they should be.
-            Some(line) => format!("  # {}\n", line.get(2..).unwrap_or_default()),
+            Some((line, false)) => format!("  # {}\n", line.get(2..).unwrap_or_default()),
             None => format!("{line}\n"),
         };
         let text: String = include_str!("tenant.yaml").lines().map(uncommented).collect();
         text.replace("{looker_url}", &quoted(looker.url))
             .replace("{looker_secret}", &quoted(looker.secret))
             .replace("{receiver}", &quoted(looker.receiver))
+            .replace("{peoplesoft_url}", &quoted(peoplesoft.url))
+            .replace("{peoplesoft_node}", &quoted(peoplesoft.node))
+            .replace("{peoplesoft_secret}", &quoted(peoplesoft.secret))
+            .replace("{peoplesoft_setids}", &json!(peoplesoft.setids).to_string())
             .replace("{url}", &quoted(self.url))
             .replace("{secret}", &quoted(self.secret))
             .replace("{warehouse}", &quoted(&self.warehouse.display().to_string()))
@@ -76,27 +114,47 @@ mod tests {
     use crate::config;
 
     fn to_start_from() -> String {
-        let url = sandbox_url(SANDBOX_PORT);
-        TenantFile { url: &url, secret: "acme-jde", warehouse: Path::new("acme-warehouse.sqlite"), looker: None }.text()
+        let (url, warehouse) = (sandbox_url(SANDBOX_PORT), Path::new("acme-warehouse.sqlite"));
+        TenantFile { url: &url, secret: "acme-jde", warehouse, looker: None, peoplesoft: None }.text()
+    }
+
+    /// The file once somebody has taken the lines of a system out of their comments.
+    fn uncommented(mark: &str) -> String {
+        let (template, text) = (include_str!("tenant.yaml"), to_start_from());
+        let lines = template.lines().zip(text.lines()).map(|(known, line)| match line.strip_prefix("  # ") {
+            Some(rest) if known.starts_with(mark) => format!("  {rest}\n"),
+            _ => format!("{line}\n"),
+        });
+        lines.collect()
     }
 
     #[test]
     fn the_file_to_start_from_resolves() {
         let config = config::read(TenantId::new("acme"), "acme.yaml", &to_start_from()).unwrap();
+        assert!(config.plans.iter().all(|sync| sync.plan.id.integration.as_str() == "jde-looker"));
         assert!(config.plans.iter().count() >= 5);
     }
 
     #[test]
     fn the_looker_block_is_valid_once_it_is_taken_out_of_its_comment() {
-        let text = to_start_from();
-        let lines = text.lines().map(|line| match line.strip_prefix("  # ") {
-            Some(rest) if rest.starts_with("looker:") || rest.starts_with("  ") => format!("  {rest}\n"),
-            _ => format!("{line}\n"),
-        });
-        let text: String = lines.collect();
+        let text = uncommented(LOOKER_MARK);
         assert!(text.contains("\n    consumer: looker\n"), "{text}");
         let config = config::read(TenantId::new("acme"), "acme.yaml", &text).unwrap();
         assert_eq!(config.file.tenant.integrations["jde-looker"].deliveries.len(), 1);
+    }
+
+    #[test]
+    fn the_peoplesoft_block_is_valid_once_it_is_taken_out_of_its_comment() {
+        let text = uncommented(PEOPLESOFT_MARK);
+        let config = config::read(TenantId::new("acme"), "acme.yaml", &text).unwrap();
+        let of_peoplesoft = |id: &str| id == "peoplesoft-looker";
+        assert!(config.plans.iter().filter(|sync| of_peoplesoft(sync.plan.id.integration.as_str())).count() >= 10);
+        // The settings that only some sites need are valid too.
+        for name in ["auth", "quiet_hours", "ca_file"] {
+            let text = text.replace(&format!("      # {name}:"), &format!("      {name}:"));
+            assert!(text.contains(&format!("\n      {name}: ")), "{text}");
+            config::read(TenantId::new("acme"), "acme.yaml", &text).unwrap();
+        }
     }
 
     #[test]

@@ -93,6 +93,15 @@ impl Columns {
     }
 }
 
+/// What a sync is called among others: its stream, and its integration before that where another one has such a stream.
+/// Either is a name that can be typed.
+pub fn told_apart<'a>(mut others: impl Iterator<Item = (&'a str, &'a str)>, integration: &str, stream: &str) -> String {
+    match others.any(|(other, name)| name == stream && other != integration) {
+        true => format!("{integration}/{stream}"),
+        false => stream.to_owned(),
+    }
+}
+
 /// Indents every line.
 pub fn indented(text: &str, by: usize) -> String {
     let margin = " ".repeat(by);
@@ -102,6 +111,14 @@ pub fn indented(text: &str, by: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_of_one_name_are_told_apart() {
+        let others = || [("jde-looker", "suppliers"), ("peoplesoft-looker", "suppliers")].into_iter();
+        assert_eq!(told_apart(others(), "jde-looker", "suppliers"), "jde-looker/suppliers");
+        assert_eq!(told_apart(others(), "jde-looker", "ap_invoices"), "ap_invoices");
+        assert_eq!(told_apart(others().take(1), "jde-looker", "suppliers"), "suppliers");
+    }
 
     #[test]
     fn thousands_are_set_apart() {

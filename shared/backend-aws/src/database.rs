@@ -174,6 +174,11 @@ impl Database {
         format!("{}|{kind}|{of}", self.scope)
     }
 
+    /// The owner of things of this scope that belong to all of it: `{scope}|{kind}`.
+    pub(crate) fn owner_of_all(&self, kind: &str) -> String {
+        format!("{}|{kind}", self.scope)
+    }
+
     /// The owner of things that a tenant's integrations share: `shared|{tenant}|{kind}|{of}`.
     pub(crate) fn shared(&self, tenant: &TenantId, kind: &str, of: impl std::fmt::Display) -> String {
         format!("{SHARED}|{tenant}|{kind}|{of}")

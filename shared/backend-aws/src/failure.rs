@@ -49,9 +49,9 @@ const STRANGER: [&str; 8] = [
 /// Codes of things that are not there.
 const ABSENT: [&str; 3] = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "ResourceNotFoundException"];
 
-/// What a call amounts to that failed: `action` as IAM writes it, `resource` in words. What the call carried is in no
-/// message.
-pub(crate) fn failed<E>(action: &str, resource: &str, error: &SdkError<E, HttpResponse>) -> Error
+/// What a call of any AWS service amounts to that failed: `action` as IAM writes it, `resource` in words. What the call
+/// carried is in no message.
+pub fn failed<E>(action: &str, resource: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {

@@ -11,6 +11,7 @@
 //! Every partition key begins with `{scope}|`, or with `shared|{tenant}|` where a tenant's integrations share something,
 //! so that a role can be held to its own by the condition key `dynamodb:LeadingKeys`.
 
+mod configuration;
 mod database;
 mod document;
 mod failure;
@@ -29,9 +30,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
+pub use configuration::{Configuration, ConfigurationWritten};
+pub use failure::failed;
 pub use queue::{DeadLetter, Record, body, received};
 pub use settings::{Queues, Settings, Tables};
-pub use vault::{SecretsVault, VAULT_TTL};
+pub use vault::{NOT_SET_YET, SecretsVault, VAULT_TTL};
 
 use database::Database;
 

@@ -12,7 +12,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_sqs::types::{Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName as System};
+use aws_sdk_sqs::types::{
+    Message as SqsMessage, MessageAttributeValue, MessageSystemAttributeName as System, QueueAttributeName,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
@@ -38,6 +40,13 @@ const RECEIVED_AT_ONCE: usize = 10;
 
 /// Long enough that all servers of a queue are asked, and not only some, whose answer may be empty.
 const WAIT_SECONDS: i32 = 1;
+
+/// What a queue tells of how many messages it has: those that can be taken, are in somebody's hands, wait for their time.
+const NUMBERS: [QueueAttributeName; 3] = [
+    QueueAttributeName::ApproximateNumberOfMessages,
+    QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+    QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+];
 
 /// How much of a reason travels with a message that is put aside.
 const REASON_BYTES: usize = 2048;
@@ -238,6 +247,19 @@ impl Aws {
         let message = (record.body.to_owned(), "unreadable".to_owned());
         self.bury(stage, &receipt, message, receives(record.attributes), reason).await?;
         self.delete(stage, &receipt.text()).await
+    }
+
+    /// How many messages a stage has, those in somebody's hands and those that wait for their time included. SQS tells
+    /// their number only roughly.
+    ///
+    /// # Errors
+    /// As [`Queue::send`].
+    pub async fn pending(&self, stage: Stage) -> Result<u64> {
+        let asked = self.inner.sqs.get_queue_attributes().queue_url(self.queue_of(stage));
+        let asked = asked.set_attribute_names(Some(NUMBERS.to_vec())).send().await;
+        let told = asked.map_err(|e| failed("sqs:GetQueueAttributes", &named(stage), &e))?;
+        let numbers = told.attributes().into_iter().flatten().filter(|(name, _)| NUMBERS.contains(name));
+        Ok(numbers.filter_map(|(_, number)| number.parse::<u64>().ok()).sum())
     }
 
     /// Takes up to ten messages that were put aside and hides them for `visibility`.

@@ -25,6 +25,9 @@ use crate::failure::failed;
 /// For how long a secret that was read is kept.
 pub const VAULT_TTL: Duration = Duration::from_secs(300);
 
+/// The field of a secret that was made with its stack and that nobody has set yet.
+pub const NOT_SET_YET: &str = "not_set_yet";
+
 type Fields = BTreeMap<String, String>;
 
 /// Secrets in AWS Secrets Manager. Clones share what was read.
@@ -67,22 +70,38 @@ impl SecretsVault {
     /// # Errors
     /// Stops when the secret is no object of texts, or may not be written.
     pub async fn set(&self, name: &str, field: &str, value: &str) -> Result<()> {
-        let found = self.fields(name).await?;
-        let is_new = found.is_none();
-        let mut fields = found.unwrap_or_default();
-        fields.insert(field.to_owned(), value.to_owned());
-        let json = serde_json::to_string(&fields)
-            .map_err(|_| Error::stop(format!("secret `{name}` cannot be written down")))?;
-        let (client, id, resource) = (&self.inner.client, self.id(name), self.resource(name));
-        if is_new {
-            let created = client.create_secret().name(id).secret_string(json).send().await;
-            created.map_err(|e| failed("secretsmanager:CreateSecret", &resource, &e))?;
-        } else {
-            let put = client.put_secret_value().secret_id(id).secret_string(json).send().await;
-            put.map_err(|e| failed("secretsmanager:PutSecretValue", &resource, &e))?;
+        if self.change(name, field, value).await? {
+            return Ok(());
         }
+        let json = written(name, &Fields::from([(field.to_owned(), value.to_owned())]))?;
+        let created = self.inner.client.create_secret().name(self.id(name)).secret_string(json).send().await;
+        created.map_err(|e| failed("secretsmanager:CreateSecret", &self.resource(name), &e))?;
         self.refresh(name);
         Ok(())
+    }
+
+    /// Sets a field of a secret that is there; says `false` when it is not. What stood in for fields that nobody had set
+    /// goes. Two who set fields of one secret at the same time may undo each other.
+    ///
+    /// # Errors
+    /// As [`SecretsVault::set`].
+    pub async fn change(&self, name: &str, field: &str, value: &str) -> Result<bool> {
+        let Some(mut fields) = self.fields(name).await? else { return Ok(false) };
+        fields.remove(NOT_SET_YET);
+        fields.insert(field.to_owned(), value.to_owned());
+        let put = self.inner.client.put_secret_value().secret_id(self.id(name)).secret_string(written(name, &fields)?);
+        put.send().await.map_err(|e| failed("secretsmanager:PutSecretValue", &self.resource(name), &e))?;
+        self.refresh(name);
+        Ok(true)
+    }
+
+    /// The names of the fields that a secret has and somebody has set; `None` without the secret.
+    ///
+    /// # Errors
+    /// As [`SecretsVault::set`].
+    pub async fn fields_of(&self, name: &str) -> Result<Option<Vec<String>>> {
+        let fields = self.fields(name).await?;
+        Ok(fields.map(|fields| fields.into_keys().filter(|field| field != NOT_SET_YET).collect()))
     }
 
     /// The names of the secrets, with the names of their fields. Reads each of them.
@@ -141,6 +160,10 @@ impl SecretsVault {
     }
 }
 
+fn written(name: &str, fields: &Fields) -> Result<String> {
+    serde_json::to_string(fields).map_err(|_| Error::stop(format!("secret `{name}` cannot be written down")))
+}
+
 const EXAMPLE: &str = r#"{"username": "…", "password": "…"}"#;
 
 impl fmt::Debug for SecretsVault {
@@ -151,12 +174,16 @@ impl fmt::Debug for SecretsVault {
 
 #[async_trait]
 impl Vault for SecretsVault {
+    fn forget(&self, name: &str) {
+        self.refresh(name);
+    }
+
     async fn secret(&self, name: &str) -> Result<Secret> {
         if let Some(secret) = self.kept(name) {
             return Ok(secret);
         }
         let fields = self.fields(name).await?.filter(|fields| !fields.is_empty()).ok_or_else(|| {
-            Error::stop(format!(
+            Error::awaiting_secret(format!(
                 "there is no secret `{name}`: set it with `ml-connector secrets set {name} <field>`, or create {} in AWS \
                  Secrets Manager as a JSON object such as {EXAMPLE}",
                 self.id(name)

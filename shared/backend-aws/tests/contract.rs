@@ -7,16 +7,16 @@
 
 mod world;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use backend_aws::{Aws, Record, SecretsVault, VAULT_TTL};
+use backend_aws::{Aws, ConfigurationWritten, Record, SecretsVault, VAULT_TTL};
 use chrono::{DateTime, Utc};
 use contract::Pace;
 use engine::Kind;
 use engine::model::audit::{AuditBatch, AuditEntry, Held, HeldWhy, Outcome, Settled};
 use engine::model::batch::{Archived, Version};
-use engine::model::id::{BatchId, RecordKey, RunId, SyncId, TenantId};
+use engine::model::id::{BatchId, ConnectionId, RecordKey, RunId, SyncId, TenantId};
 use engine::model::message::{Message, Stage, Task};
 use engine::ports::{ArchivePut, HeldFilter, Queue, Store, Vault};
 use futures_util::future::join_all;
@@ -258,6 +258,70 @@ async fn a_secret_that_was_changed_elsewhere_is_seen_after_a_refresh() {
     let error = other.secret("odd").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Stop);
     assert!(error.to_string().contains("JSON object") && !error.to_string().contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn tenant_files_are_in_force_together_and_none_is_left_behind() {
+    let Some(world) = World::open().await else { return };
+    let tables = world.tables().await;
+    let store = world.store(&tables);
+    assert_eq!(store.configuration().await.unwrap(), None);
+    let files = |of: &[(&str, String)]| -> BTreeMap<TenantId, String> {
+        of.iter().map(|(tenant, text)| (TenantId::new(*tenant), text.clone())).collect()
+    };
+    let (small, great) = ("connections: {}\n".to_owned(), "# ü\n".repeat(300_000));
+    let first = files(&[("acme", small.clone()), ("globex", great.clone())]);
+    assert_eq!(store.put_configuration(&first).await.unwrap().written.len(), 2);
+    let read = store.configuration().await.unwrap().unwrap();
+    assert_eq!(read.files, first);
+    assert_eq!(store.configuration_version().await.unwrap(), Some(read.version.clone()));
+
+    assert_eq!(store.put_configuration(&first).await.unwrap(), ConfigurationWritten::default());
+    assert_eq!(store.configuration_version().await.unwrap(), Some(read.version.clone()), "nothing has changed");
+
+    let second = files(&[("acme", "connections: {a: b}\n".to_owned())]);
+    let changes = store.put_configuration(&second).await.unwrap();
+    assert_eq!((changes.written, changes.removed), (vec![TenantId::new("acme")], vec![TenantId::new("globex")]));
+    let after = store.configuration().await.unwrap().unwrap();
+    assert_eq!(after.files, second);
+    assert_ne!(after.version, read.version);
+    assert_eq!(world.count(&tables.syncs).await, 2, "the head and one piece");
+    let scope = &store.settings().scope;
+    assert!(world.owners(&tables).await.iter().all(|owner| owner.starts_with(&format!("{scope}|"))));
+}
+
+#[tokio::test]
+async fn a_connection_without_a_secret_can_be_asked_about_and_stopped() {
+    let Some(world) = World::open().await else { return };
+    let store = world.store(&world.tables().await);
+    let (tenant, connection) = (TenantId::new("acme"), ConnectionId::new("warehouse"));
+    assert_eq!(store.connection_stopped(&tenant, &connection, "").await.unwrap(), None);
+    store.stop_connection(&tenant, &connection, "", "refused").await.unwrap();
+    assert_eq!(store.connection_stopped(&tenant, &connection, "").await.unwrap().as_deref(), Some("refused"));
+}
+
+#[tokio::test]
+async fn a_secret_that_nobody_has_set_is_told_from_one_that_has_fields() {
+    let Some(world) = World::open().await else { return };
+    let (vault, prefix) = world.vault();
+    assert!(!vault.change("jde", "password", "x").await.unwrap(), "it is not made by being set");
+    world.create_secret(&format!("{prefix}jde"), r#"{"not_set_yet": "random"}"#).await;
+    assert_eq!(vault.fields_of("jde").await.unwrap(), Some(Vec::new()));
+    assert!(vault.change("jde", "password", "x").await.unwrap());
+    assert_eq!(vault.fields_of("jde").await.unwrap(), Some(vec!["password".to_owned()]));
+    assert_eq!(vault.secret("jde").await.unwrap().names().collect::<Vec<_>>(), ["password"]);
+}
+
+#[tokio::test]
+async fn a_queue_tells_how_many_messages_it_has() {
+    let Some(world) = World::open().await else { return };
+    let queue = world.queue_at(&world.queues().await);
+    assert_eq!(queue.pending(Stage::Load).await.unwrap(), 0);
+    for delay in [Duration::ZERO, Duration::from_secs(60)] {
+        queue.send(&Message::new(Task::Close { sync: sync(), run: batch(0).run }), delay).await.unwrap();
+    }
+    queue.receive(Stage::Load, 1, VISIBILITY).await.unwrap();
+    assert_eq!(queue.pending(Stage::Load).await.unwrap(), 2);
 }
 
 #[tokio::test]

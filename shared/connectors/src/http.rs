@@ -11,7 +11,7 @@ mod tests;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ use engine::{Error, Result};
 pub use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{Request, RequestBuilder, Response, Url};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,18 @@ pub struct HttpSettings<'a> {
     pub max_response_bytes: usize,
 }
 
+/// A certificate by which this program shows who it is, as gateways with mutual TLS ask for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// A PEM file with the certificate, and those between it and its authority.
+    #[schemars(example = &"/etc/ml-connector/client.pem")]
+    pub certificate_file: PathBuf,
+    /// A PEM file with the private key of the certificate, without a password.
+    #[schemars(example = &"/etc/ml-connector/client.key")]
+    pub key_file: PathBuf,
+}
+
 /// A client for one system.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -121,10 +133,23 @@ impl Http {
     /// # Errors
     /// Stops when the address is no `https` address or the certificates cannot be read.
     pub fn new(settings: &HttpSettings<'_>) -> Result<Self> {
+        Self::with_certificate(settings, None)
+    }
+
+    /// A client that shows a certificate of its own to whoever asks for one.
+    ///
+    /// # Errors
+    /// As [`Http::new`]; Stop also when the certificate or its key cannot be read, or do not belong together.
+    pub fn with_certificate(settings: &HttpSettings<'_>, certificate: Option<&ClientCertificate>) -> Result<Self> {
         let base = base_url(settings.url)?;
         let local = is_loopback(&base);
+        let trusting = trusting(settings.ca_file)?;
+        let tls = match certificate {
+            None => trusting.with_no_client_auth(),
+            Some(certificate) => identified(trusting, certificate)?,
+        };
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls_config(settings.ca_file)?)
+            .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIME_OUT.min(settings.time_out))
@@ -164,6 +189,11 @@ impl Http {
     pub fn request(&self, method: Method, path: &str, query: Option<&str>) -> RequestBuilder {
         let mut url = self.url(path);
         url.set_query(query);
+        self.client.request(method, url)
+    }
+
+    /// A request for an address that was made of the base address.
+    pub fn at(&self, method: Method, url: Url) -> RequestBuilder {
         self.client.request(method, url)
     }
 
@@ -300,6 +330,33 @@ impl Answer {
 /// # Errors
 /// Stops when the file cannot be read or holds no certificate.
 pub fn tls_config(ca_file: Option<&Path>) -> Result<rustls::ClientConfig> {
+    Ok(trusting(ca_file)?.with_no_client_auth())
+}
+
+/// TLS settings that lack only who we are.
+type Trusting = rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert>;
+
+/// Adds the certificate by which we show who we are.
+fn identified(trusting: Trusting, certificate: &ClientCertificate) -> Result<rustls::ClientConfig> {
+    let wrong = |field: &str, path: &Path, why: String| {
+        Error::stop(format!("`client_certificate.{field}` {} {why}", path.display()))
+    };
+    let path = certificate.certificate_file.as_path();
+    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|e| wrong("certificate_file", path, format!("cannot be read as PEM certificates: {e}")))?;
+    if chain.is_empty() {
+        return Err(wrong("certificate_file", path, "holds no certificate".to_owned()));
+    }
+    let path = certificate.key_file.as_path();
+    let key = PrivateKeyDer::from_pem_file(path)
+        .map_err(|e| wrong("key_file", path, format!("cannot be read as a PEM private key: {e}")))?;
+    trusting
+        .with_client_auth_cert(chain, key)
+        .map_err(|e| wrong("key_file", path, format!("is not the key of the certificate: {e}")))
+}
+
+fn trusting(ca_file: Option<&Path>) -> Result<Trusting> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         let place = path.display();
@@ -316,7 +373,7 @@ pub fn tls_config(ca_file: Option<&Path>) -> Result<rustls::ClientConfig> {
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| Error::stop(format!("TLS cannot be set up: {e}")))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    Ok(config.with_root_certificates(roots))
 }
 
 /// Reads the address of a system: `https`, or `http` for this very machine; no user, no query.

@@ -2,8 +2,11 @@
 //!
 //! Invariant: connectors do not know each other; only [`http`] builds HTTP clients.
 
+mod cells;
 pub mod http;
 pub mod jde;
+mod key_range;
 pub mod looker;
+pub mod peoplesoft;
 pub mod registry;
 pub mod warehouse;

@@ -1,7 +1,7 @@
 //! Which connector stands behind which connection: one line per system.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::jde::{JdeSettings, JdeSource};
 use crate::looker::{Looker, LookerSettings};
+use crate::peoplesoft::{PeopleSoftSettings, PeopleSoftSource};
 use crate::warehouse::{Postgres, PostgresSettings, Sqlite, SqliteSettings};
 
 /// One system with its address and the name of its secret. The system's name is the key: `jde: { url: … }`.
@@ -23,6 +24,9 @@ use crate::warehouse::{Postgres, PostgresSettings, Sqlite, SqliteSettings};
 pub enum ConnectionSettings {
     /// JD Edwards EnterpriseOne through its AIS Server. A source.
     Jde(JdeSettings),
+    /// PeopleSoft through the REST listener of its Integration Broker. A source.
+    #[serde(rename = "peoplesoft")]
+    PeopleSoft(Box<PeopleSoftSettings>),
     /// A PostgreSQL database, also Aurora and RDS. A destination.
     Postgres(PostgresSettings),
     /// A SQLite file. A destination, for trying things out and for small tenants.
@@ -35,6 +39,7 @@ impl ConnectionSpec for ConnectionSettings {
     fn system(&self) -> &str {
         match self {
             Self::Jde(_) => "jde",
+            Self::PeopleSoft(_) => "peoplesoft",
             Self::Postgres(_) => "postgres",
             Self::Sqlite(_) => "sqlite",
             Self::Looker(_) => "looker",
@@ -44,6 +49,7 @@ impl ConnectionSpec for ConnectionSettings {
     fn kind(&self) -> &str {
         match self {
             Self::Jde(_) => "jde",
+            Self::PeopleSoft(_) => "peoplesoft",
             Self::Postgres(_) | Self::Sqlite(_) => "warehouse",
             Self::Looker(_) => "looker",
         }
@@ -52,6 +58,7 @@ impl ConnectionSpec for ConnectionSettings {
     fn zone(&self) -> Option<&str> {
         match self {
             Self::Jde(settings) => Some(settings.zone.name()),
+            Self::PeopleSoft(settings) => Some(settings.zone.name()),
             Self::Postgres(_) | Self::Sqlite(_) | Self::Looker(_) => None,
         }
     }
@@ -59,6 +66,7 @@ impl ConnectionSpec for ConnectionSettings {
     fn faults(&self) -> Vec<Fault> {
         let checked = match self {
             Self::Jde(settings) => settings.validate(),
+            Self::PeopleSoft(settings) => settings.validate(),
             Self::Postgres(_) | Self::Sqlite(_) => Ok(()),
             Self::Looker(settings) => return settings.faults(),
         };
@@ -72,6 +80,7 @@ impl ConnectionSettings {
     pub fn secret(&self) -> Option<&str> {
         match self {
             Self::Jde(settings) => Some(&settings.secret),
+            Self::PeopleSoft(settings) => Some(&settings.secret),
             Self::Postgres(settings) => settings.secret.as_deref(),
             Self::Sqlite(_) => None,
             Self::Looker(settings) => Some(&settings.secret),
@@ -84,6 +93,8 @@ pub struct Registry {
     tenants: BTreeMap<TenantId, Tenant>,
     clock: Arc<dyn Clock>,
     destinations: tokio::sync::Mutex<HashMap<(TenantId, ConnectionId), Opened>>,
+    /// The fingerprints of the secrets that were read last, by their names.
+    used: Mutex<HashMap<(TenantId, String), String>>,
 }
 
 /// What is known of a tenant.
@@ -105,7 +116,7 @@ const SECRET_HOLDS: TimeDelta = TimeDelta::minutes(5);
 impl Registry {
     /// A registry without tenants.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { tenants: BTreeMap::new(), clock, destinations: tokio::sync::Mutex::default() }
+        Self { tenants: BTreeMap::new(), clock, destinations: tokio::sync::Mutex::default(), used: Mutex::default() }
     }
 
     /// Adds a tenant's connections, whose secrets are in `vault`.
@@ -132,7 +143,13 @@ impl Registry {
     }
 
     async fn secret(&self, tenant: &TenantId, name: &str) -> Result<Secret> {
-        self.tenant(tenant)?.vault.secret(name).await
+        let secret = self.tenant(tenant)?.vault.secret(name).await?;
+        self.used().insert((tenant.clone(), name.to_owned()), secret.fingerprint());
+        Ok(secret)
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashMap<(TenantId, String), String>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The settings of a connection.
@@ -160,6 +177,11 @@ impl Connectors for Registry {
                 let secret = self.secret(tenant, &settings.secret).await?;
                 Box::new(JdeSource::new(settings.clone(), &secret, Arc::clone(&self.clock)).map_err(place)?)
             }
+            ConnectionSettings::PeopleSoft(settings) => {
+                let secret = self.secret(tenant, &settings.secret).await?;
+                let settings = PeopleSoftSettings::clone(settings);
+                Box::new(PeopleSoftSource::new(settings, &secret, Arc::clone(&self.clock)).map_err(place)?)
+            }
             other @ (ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_)) => {
                 return Err(place(Error::stop(format!("{} is not read from: it is a destination", other.system()))));
             }
@@ -174,6 +196,23 @@ impl Connectors for Registry {
             Some(name) => Ok(self.secret(tenant, name).await?.fingerprint()),
             None => Ok(String::new()),
         }
+    }
+
+    async fn has_new_secrets(&self, tenant: &TenantId) -> Result<bool> {
+        let is_theirs = |((of, name), secret): (&(TenantId, String), &String)| {
+            (of == tenant).then(|| (name.clone(), secret.clone()))
+        };
+        let used: Vec<_> = self.used().iter().filter_map(is_theirs).collect();
+        let mut are_new = false;
+        for (name, before) in used {
+            self.tenant(tenant)?.vault.forget(&name);
+            are_new |= self.secret(tenant, &name).await?.fingerprint() != before;
+        }
+        if are_new {
+            // Opened again with what is in force now.
+            self.destinations.lock().await.retain(|(of, _), _| of != tenant);
+        }
+        Ok(are_new)
     }
 
     async fn consumer(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Box<dyn Consumer>> {
@@ -217,8 +256,8 @@ impl Connectors for Registry {
                 Arc::new(Postgres::open(settings, secret.as_ref()).map_err(place)?)
             }
             ConnectionSettings::Sqlite(settings) => Arc::new(Sqlite::open(settings)),
-            ConnectionSettings::Jde(_) => {
-                return Err(place(Error::stop("jde is not written to: it is a source")));
+            other @ (ConnectionSettings::Jde(_) | ConnectionSettings::PeopleSoft(_)) => {
+                return Err(place(Error::stop(format!("{} is not written to: it is a source", other.system()))));
             }
             ConnectionSettings::Looker(_) => {
                 return Err(place(Error::stop("looker is not written to: it shows what is loaded")));
@@ -288,6 +327,47 @@ mod tests {
         assert_eq!(registry.secret_fingerprint(&acme, &ConnectionId::new("file")).await.unwrap(), "");
         registry.consumer(&acme, &ConnectionId::new("bi")).await.unwrap();
         assert!(!registry.secret_fingerprint(&acme, &ConnectionId::new("bi")).await.unwrap().is_empty());
+    }
+
+    /// A secret that is kept until it is forgotten.
+    #[derive(Default)]
+    struct Kept {
+        now: Mutex<String>,
+        kept: Mutex<Option<String>>,
+    }
+
+    #[async_trait]
+    impl Vault for Kept {
+        async fn secret(&self, _: &str) -> Result<Secret> {
+            let password = self.kept.lock().unwrap().get_or_insert_with(|| self.now.lock().unwrap().clone()).clone();
+            let names = ["username", "password"];
+            Ok(Secret::new(names.map(|name| (name.to_owned(), format!("x{password}"))).into()))
+        }
+
+        fn forget(&self, _: &str) {
+            *self.kept.lock().unwrap() = None;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_set_meanwhile_is_found_once() {
+        let connections = json!({
+            "erp": {"jde": {"url": "https://ais.example.com/jderest", "secret": "jde"}},
+            "warehouse": {"postgres": {"url": "postgresql://loader@localhost/x", "secret": "warehouse"}},
+        });
+        let connections: BTreeMap<String, ConnectionSettings> = serde_json::from_value(connections).unwrap();
+        let connections = connections.into_iter().map(|(name, settings)| (ConnectionId::new(name), settings)).collect();
+        let (acme, vault) = (TenantId::new("acme"), Arc::new(Kept::default()));
+        let registry = Registry::new(Arc::new(Never)).with_tenant(acme.clone(), connections, vault.clone());
+        registry.source(&acme, &ConnectionId::new("erp")).await.unwrap();
+        let before = registry.destination(&acme, &ConnectionId::new("warehouse")).await.unwrap();
+        assert!(!registry.has_new_secrets(&acme).await.unwrap());
+
+        *vault.now.lock().unwrap() = "rotated".to_owned();
+        assert!(registry.has_new_secrets(&acme).await.unwrap());
+        assert!(!registry.has_new_secrets(&acme).await.unwrap());
+        let after = registry.destination(&acme, &ConnectionId::new("warehouse")).await.unwrap();
+        assert!(!Arc::ptr_eq(&before, &after), "it is opened again");
     }
 
     #[tokio::test]

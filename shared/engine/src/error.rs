@@ -32,6 +32,7 @@ pub struct Error {
     message: String,
     /// The connection whose credentials were refused, so that nobody logs in with them again.
     refused_credentials: bool,
+    awaits_secret: bool,
 }
 
 impl Error {
@@ -57,7 +58,12 @@ impl Error {
 
     /// Wrong user or password: one try and no more, because accounts lock.
     pub fn refused_credentials(message: impl Into<String>) -> Self {
-        Self { refused_credentials: true, ..Self::new(Kind::Stop, message) }
+        Self { refused_credentials: true, ..Self::awaiting_secret(message) }
+    }
+
+    /// A secret is missing, or stopped because it was refused: nothing but another one helps.
+    pub fn awaiting_secret(message: impl Into<String>) -> Self {
+        Self { awaits_secret: true, ..Self::new(Kind::Stop, message) }
     }
 
     /// The outcome of a call is not known.
@@ -66,7 +72,7 @@ impl Error {
     }
 
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), refused_credentials: false }
+        Self { kind, message: message.into(), refused_credentials: false, awaits_secret: false }
     }
 
     /// What to do about it.
@@ -77,6 +83,11 @@ impl Error {
     /// Whether the other side refused the user or password.
     pub fn is_refused_credentials(&self) -> bool {
         self.refused_credentials
+    }
+
+    /// Whether another secret is all that is needed to go on.
+    pub fn awaits_secret(&self) -> bool {
+        self.awaits_secret
     }
 
     /// Whether repeating the same work can help.

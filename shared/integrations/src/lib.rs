@@ -5,7 +5,10 @@
 use engine::config::{BlueprintFile, Problems};
 
 /// Every shipped blueprint: its file and its text.
-const SHIPPED: [(&str, &str); 1] = [("jde-looker.yaml", include_str!("../jde-looker.yaml"))];
+const SHIPPED: [(&str, &str); 2] = [
+    ("jde-looker.yaml", include_str!("../jde-looker.yaml")),
+    ("peoplesoft-looker.yaml", include_str!("../peoplesoft-looker.yaml")),
+];
 
 /// Reads all shipped blueprints.
 ///

@@ -43,7 +43,10 @@ fn plan(stream: &str) -> Arc<SyncPlan> {
 /// The columns of a row that are not null, as `name value`, and the record's key. The row is written as the AIS Server
 /// delivers it; what it leaves out is null.
 fn mapped(stream: &str, row: &serde_json::Value) -> (String, Vec<String>) {
-    let plan = plan(stream);
+    mapped_by(&plan(stream), row)
+}
+
+fn mapped_by(plan: &SyncPlan, row: &serde_json::Value) -> (String, Vec<String>) {
     let texts: Vec<_> = plan.stream.columns.iter().map(|column| row.get(column).map(ToString::to_string)).collect();
     let cells: Vec<_> = texts
         .iter()
@@ -175,4 +178,60 @@ fn a_line_waits_for_its_order_and_turns_back_into_its_key() {
     assert_eq!(lines.mapping.source_key(&RecordKey::new(key)).unwrap().join(" "), "1234 OP 00001 000 2.000");
     assert_eq!(lines.after, ["purchase_orders"]);
     assert!(plan("purchase_orders").keeps_links);
+}
+
+/// The columns of a row of PeopleSoft that are not null, as `name value`, and the record's key.
+fn mapped_of_peoplesoft(stream: &str, row: &serde_json::Value) -> (String, Vec<String>) {
+    const TENANT: &str = "
+connections: {erp: {system: peoplesoft}, warehouse: {system: warehouse}}
+integrations: {peoplesoft-looker: {source: erp, destination: warehouse, zone: America/New_York}}
+";
+    let file = TenantFile::<Connection>::parse(TenantId::new("acme"), "acme.yaml", TENANT).unwrap();
+    let plans = resolve(&file, &blueprints().unwrap()).unwrap_or_else(|problems| panic!("{problems}"));
+    let plan = plans.plan(&format!("acme/peoplesoft-looker/{stream}").parse().unwrap()).unwrap();
+    mapped_by(&plan, row)
+}
+
+#[test]
+fn a_voucher_of_peoplesoft_becomes_a_row_that_analysts_read() {
+    let row = serde_json::json!({
+        "BUSINESS_UNIT": "US001", "VOUCHER_ID": "00000042", "VOUCHER_STYLE": "REG", "INVOICE_ID": "INV-7 ",
+        "INVOICE_DT": "2026-11-18", "VENDOR_SETID": "SHARE", "VENDOR_ID": "0000000042", "VNDR_LOC": " ", "PO_ID": "",
+        "GROSS_AMT": 1250.5, "DSCNT_AMT": 0, "TXN_CURRENCY_CD": "USD", "GROSS_AMT_BSE": "1250.500", "DUE_DT": "",
+        "ENTERED_DTTM": "2026-11-18T10:00:00-0500", "LAST_UPDATE_DTTM": "2026-11-20-09.15.02.000000"
+    });
+    let (key, lines) = mapped_of_peoplesoft("vouchers", &row);
+    assert_eq!(key, "US001|00000042");
+    assert_eq!(
+        lines,
+        [
+            "business_unit US001",
+            "voucher_number 00000042",
+            "voucher_style REG",
+            "supplier_invoice_number INV-7",
+            "invoice_date 2026-11-18",
+            "supplier_setid SHARE",
+            "supplier_number 0000000042",
+            "gross_amount 1250.500",
+            "discount_amount 0.000",
+            "currency USD",
+            "base_gross_amount 1250.500",
+            "entered_at 2026-11-18T15:00:00Z",
+            "source_updated_at 2026-11-20T14:15:02Z",
+        ]
+    );
+}
+
+#[test]
+fn what_is_paid_is_not_open_any_more() {
+    for (status, gross, open) in
+        [("N", "250.25", "250.250"), ("R", "7", "7.000"), ("P", "250.25", "0.000"), ("X", "3", "0.000")]
+    {
+        let gross: serde_json::Value = gross.parse().unwrap();
+        let row = serde_json::json!({"BUSINESS_UNIT": "US001", "VOUCHER_ID": "00000042", "PYMNT_CNT": 1,
+            "PYMNT_SELCT_STATUS": status, "PYMNT_GROSS_AMT": gross});
+        let (key, lines) = mapped_of_peoplesoft("voucher_payments", &row);
+        assert_eq!(key, "US001|00000042|1");
+        assert!(lines.contains(&format!("open_amount {open}")), "{lines:?}");
+    }
 }

@@ -1,7 +1,10 @@
 //! Whether everything works from where the function runs: its network, its role, its secrets.
 
+use std::collections::BTreeSet;
+
 use engine::Result;
 use engine::model::id::{ConnectionId, TenantId};
+use engine::plan::Plans;
 use engine::ports::Finding;
 use engine::stages::check;
 use serde::{Deserialize, Serialize};
@@ -26,16 +29,24 @@ pub struct CheckedConnection {
 }
 
 impl Function {
-    /// Tries the tenant's connections from here.
+    /// Tries the connections that the integration uses for the tenant, from here. Secrets of others may not even be read.
     ///
     /// # Errors
     /// Stops when the tenant is not configured here.
     pub async fn check(&self, request: &CheckRequest) -> Result<Vec<CheckedConnection>> {
-        self.integrations(&request.tenant)?;
-        let of_tenant = self.plans.iter().filter(|sync| sync.enabled && sync.plan.id.tenant == request.tenant);
-        let syncs: Vec<_> = of_tenant.map(|sync| sync.plan.id.clone()).collect();
+        let mut used = BTreeSet::new();
+        let mut syncs = Vec::new();
+        for integration in self.integrations(&request.tenant)? {
+            let consumer = self.plans.consumer(&request.tenant, &integration)?;
+            used.extend(consumer.map(|consumer| consumer.connection.clone()));
+            syncs.extend(self.plans.syncs(&request.tenant, &integration)?);
+        }
+        for sync in &syncs {
+            let plan = self.plans.plan(sync)?;
+            used.extend([plan.source.clone(), plan.destination.clone()]);
+        }
         let mut checked = Vec::new();
-        for connection in self.registry.connections(&request.tenant) {
+        for connection in used {
             let findings = check(&self.context, &request.tenant, &connection, &syncs).await?;
             checked.push(CheckedConnection { connection, findings });
         }

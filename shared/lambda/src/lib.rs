@@ -3,19 +3,20 @@
 //! A function's own `main.rs` says which of [`Function`]'s works it does, and nothing else.
 
 mod check;
+mod configuration;
 mod emf;
 mod error;
 mod logs;
 mod reconcile;
 mod records;
 mod replay;
+#[cfg(test)]
+mod tests;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use backend_aws::{Aws, Settings};
 use chrono::{DateTime, Utc};
-use connectors::registry::Registry;
 use engine::config::ConfiguredPlans;
 use engine::model::id::{IntegrationId, SyncId, TenantId};
 use engine::plan::Plans;
@@ -28,12 +29,13 @@ use serde::de::DeserializeOwned;
 use tenants::Tenant;
 
 pub use check::{CheckRequest, CheckedConnection};
+pub use configuration::LOOK_AGAIN;
 pub use error::Failure;
 pub use reconcile::{ReconcileRequest, Reconciled, Request};
 pub use records::{Answer, Event};
+pub use replay::{Replay, ReplayAnswer, WouldRun};
 
-/// The variable that names the folder of the tenant files.
-const CONFIG: &str = "ML_CONNECTOR_CONFIG";
+use configuration::Source;
 
 /// The variable that names the integration this function works for.
 const INTEGRATION: &str = "ML_CONNECTOR_INTEGRATION";
@@ -45,47 +47,46 @@ pub struct Function {
     aws: Aws,
     integration: IntegrationId,
     plans: Arc<ConfiguredPlans>,
-    registry: Arc<Registry>,
     tenants: Arc<Vec<TenantId>>,
 }
 
 impl Function {
-    /// Reads settings and tenant files and builds every client.
-    ///
-    /// # Errors
-    /// Stops, naming the variable that is missing or the tenant file and its mistakes.
-    pub async fn start() -> Result<Self> {
-        let aws = Aws::new(&backend_aws::configuration().await, Settings::from_environment()?);
-        let tenants = tenants::read_all(Path::new(&variable(CONFIG)?)).map_err(|e| Error::stop(e.to_string()))?;
-        let integration = IntegrationId::new(variable(INTEGRATION)?);
-        Ok(Self::new(aws, integration, &tenants))
-    }
-
     fn new(aws: Aws, integration: IntegrationId, tenants: &[Tenant]) -> Self {
         let clock = Arc::new(SystemClock::new());
         let vault = |tenant: &TenantId| Arc::new(aws.vault().of_tenant(tenant)) as _;
         let (plans, registry) = tenants::together(tenants, vault, clock.clone());
-        let (plans, registry) = (Arc::new(plans), Arc::new(registry));
+        let plans = Arc::new(plans);
         let context = Context {
             queue: Arc::new(aws.clone()),
             store: Arc::new(aws.clone()),
-            connectors: registry.clone(),
+            connectors: Arc::new(registry),
             plans: plans.clone(),
             clock: clock.clone(),
             ids: clock,
             limits: Limits::default(),
         };
         let tenants = Arc::new(tenants.iter().map(|tenant| tenant.file.id.clone()).collect());
-        Self { context, aws, integration, plans, registry, tenants }
+        Self { context, aws, integration, plans, tenants }
+    }
+
+    /// This function for an invocation that is ended at `deadline`. Of a short one no more than a quarter is kept back for
+    /// what comes after reading: it would do nothing else.
+    fn until(mut self, deadline: DateTime<Utc>) -> Self {
+        let left = (deadline - self.context.clock.now()).to_std().unwrap_or_default();
+        let reserve = &mut self.context.limits.reserve;
+        *reserve = (*reserve).min(left / 4);
+        self
     }
 
     /// The integrations of a tenant that this function works for: its own, where the tenant has switched it on.
     fn integrations(&self, tenant: &TenantId) -> Result<Vec<IntegrationId>> {
         if !self.tenants.contains(tenant) {
             let known: Vec<_> = self.tenants.iter().map(TenantId::as_str).collect();
+            let known =
+                if known.is_empty() { "nobody is".to_owned() } else { format!("configured are {}", known.join(", ")) };
             return Err(Error::stop(format!(
-                "tenant `{tenant}` is not configured here; configured are {}: add its file to infra/tenants and deploy",
-                known.join(", ")
+                "tenant `{tenant}` is not configured here; {known}: add its file to infra/tenants and deploy, or \
+                 push it where tenant files are in the table"
             )));
         }
         self.plans.syncs(tenant, &self.integration)?;
@@ -112,13 +113,21 @@ where
     F: Future<Output = Result<R>>,
 {
     logs::start();
-    let function = Function::start().await.inspect_err(|failure| tracing::error!(reason = %failure, "cannot start"))?;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<E>| {
+    let source = start().await.inspect_err(|failure| tracing::error!(reason = %failure, "cannot start"))?;
+    let (source, work) = (&source, &work);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<E>| async move {
         let deadline = deadline(&event);
-        let worked = work(function.clone(), event.payload, deadline);
-        async move { worked.await.map_err(Failure) }
+        let function = source.function().await.until(deadline);
+        work(function, event.payload, deadline).await.map_err(Failure)
     }))
     .await
+}
+
+/// Reads settings and tenant files and builds every client.
+async fn start() -> Result<Source> {
+    let aws = Aws::new(&backend_aws::configuration().await, Settings::from_environment()?);
+    let integration = IntegrationId::new(variable(INTEGRATION)?);
+    Source::open(std::env::var(configuration::FOLDER).ok(), aws, integration).await
 }
 
 /// When the platform ends this invocation.

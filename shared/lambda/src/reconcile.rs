@@ -66,6 +66,9 @@ pub struct Reconciled {
     pub found: Reconciliation,
     /// The runs that mend it; compare again when they have ended.
     pub repairs: Vec<String>,
+    /// What the repair did not do, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repair_notes: Vec<String>,
 }
 
 impl Function {
@@ -116,13 +119,15 @@ impl Function {
         let mut all = Vec::new();
         for sync in self.syncs(&request.tenant, request.sync.as_deref())? {
             let found = reconcile(context, &sync, options).await?;
-            let mut repairs = Vec::new();
+            let (mut repairs, mut repair_notes) = (Vec::new(), Vec::new());
             if request.repair && !found.differences.is_empty() {
-                for selection in repair(context, &sync, &found, request.accept_deletes).await?.runs {
+                let repair = repair(context, &sync, &found, request.accept_deletes).await?;
+                repair_notes = repair.notes;
+                for selection in repair.runs {
                     repairs.push(start(context, &sync, Reason::Manual, selection).await?.run.to_string());
                 }
             }
-            all.push(Reconciled { sync: sync.to_string(), found, repairs });
+            all.push(Reconciled { sync: sync.to_string(), found, repairs, repair_notes });
         }
         Ok(all)
     }

@@ -19,21 +19,29 @@ pub struct Stream {
     pub object: String,
     /// The destination's key columns.
     key: Vec<String>,
-    columns: Vec<Column>,
+    pub(super) columns: Vec<Column>,
     only: Option<(String, String)>,
 }
 
-struct Column {
-    name: String,
-    from: Vec<String>,
-    kind: String,
+pub(super) struct Column {
+    pub(super) name: String,
+    /// The columns of the source that it is made of; none for an expression.
+    pub(super) from: Vec<String>,
+    pub(super) kind: String,
     trim: bool,
+    /// Whether a blank is no value.
+    pub(super) blank_is_null: bool,
 }
 
 /// All streams, in the order of the blueprint, which is the order in which they run.
 pub fn streams() -> Vec<Stream> {
+    read(BLUEPRINT)
+}
+
+/// The streams of a blueprint.
+pub(super) fn read(blueprint: &str) -> Vec<Stream> {
     let mut streams: Vec<Stream> = Vec::new();
-    for line in BLUEPRINT.lines().take_while(|line| !line.starts_with("dashboards:")) {
+    for line in blueprint.lines().take_while(|line| !line.starts_with("dashboards:")) {
         let indent = line.len() - line.trim_start().len();
         let Some((name, value)) = line.trim().split_once(':') else { continue };
         let (name, value) = (name.trim(), value.trim());
@@ -51,12 +59,15 @@ pub fn streams() -> Vec<Stream> {
                 let (column, equals) = value.split_once(", equals:").unwrap();
                 stream.only = Some((column.to_owned(), list(equals.trim().trim_end_matches('}')).remove(0)));
             }
-            (6, Some(stream)) if value.starts_with("{from:") => stream.columns.push(Column {
-                name: name.to_owned(),
-                from: list(field(value, "from")),
-                kind: field(value, "type").trim_matches('"').to_owned(),
-                trim: value.contains("format: trim"),
-            }),
+            (6, Some(stream)) if value.starts_with("{from:") || value.starts_with("{expr:") => {
+                stream.columns.push(Column {
+                    name: name.to_owned(),
+                    from: if value.starts_with("{from:") { list(field(value, "from")) } else { Vec::new() },
+                    kind: field(value, "type").trim_matches('"').to_owned(),
+                    trim: value.contains("format: trim"),
+                    blank_is_null: value.contains("blank: null"),
+                });
+            }
             _ => {}
         }
     }
@@ -111,8 +122,7 @@ impl Stream {
                 record.insert(column.name.clone(), value);
             }
         }
-        let key = self.key.iter().map(|name| record.get(name).cloned().unwrap_or_default());
-        (key.collect::<Vec<_>>().join("|"), record)
+        (self.key(&record), record)
     }
 
     /// Rows of the warehouse in the same form: each value as its declared type is written here.
@@ -131,11 +141,13 @@ impl Stream {
             cells.collect()
         };
         // The key is put together afresh: a decimal part of it is written with its declared scale.
-        let rows = rows.into_values().map(canonical).map(|row| {
-            let key = self.key.iter().map(|name| row.get(name).cloned().unwrap_or_default());
-            (key.collect::<Vec<_>>().join("|"), row)
-        });
-        rows.collect()
+        rows.into_values().map(canonical).map(|row| (self.key(&row), row)).collect()
+    }
+
+    /// The key of a record in this form.
+    pub(super) fn key(&self, record: &BTreeMap<String, String>) -> String {
+        let key = self.key.iter().map(|name| record.get(name).cloned().unwrap_or_default());
+        key.collect::<Vec<_>>().join("|")
     }
 }
 
@@ -161,7 +173,7 @@ fn warehouse_instant(text: &str) -> String {
 }
 
 /// A decimal without the zeros at its end.
-fn decimal(text: &str) -> String {
+pub(super) fn decimal(text: &str) -> String {
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text.to_owned(),

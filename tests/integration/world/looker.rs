@@ -62,6 +62,11 @@ impl Looking {
 
     fn build(world: World, served: Settings, clock: Clock) -> Self {
         world.only(&["suppliers", "ap_invoices"]);
+        Self::all_of(world, served, clock)
+    }
+
+    /// A Looker that shows all that is switched on in this world.
+    pub fn all_of(world: World, served: Settings, clock: Clock) -> Self {
         world.cli(&["lookml", "--out", "looker"]).ok();
         let receiver = block_on(Receiver::start()).unwrap();
         let plan = json!({
@@ -106,6 +111,11 @@ impl Looking {
     /// The secret half of the key that the program finds.
     pub fn client_secret(&self, secret: &str) {
         self.world.env("ML_CONNECTOR_SECRET_LOOKER_CLIENT_SECRET", secret);
+    }
+
+    /// The secret as a vault holds it.
+    pub fn secret(&self) -> Json {
+        json!({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET[0]})
     }
 
     /// The right one.

@@ -2,11 +2,12 @@
 //! the real program.
 
 // The modules of this binary share the world; not each of them uses all of it.
-#![allow(dead_code, reason = "each test module uses the part of the world that it needs")]
+#![allow(dead_code, unused_imports, reason = "each test module uses the part of the world that it needs")]
 
 pub mod ledger;
 pub mod looker;
 pub mod machine;
+pub mod peoplesoft;
 pub mod program;
 pub mod proxy;
 pub mod warehouse;
@@ -81,6 +82,11 @@ impl World {
     /// These tables and this warehouse.
     pub fn with_warehouse(tables: Tables, warehouse: Warehouse) -> Self {
         Self::build(Settings::default(), tables, Clock::system(), warehouse, tempfile::tempdir().unwrap())
+    }
+
+    /// These tables, served with these settings, and this warehouse.
+    pub fn serving(settings: Settings, tables: Tables, warehouse: Warehouse) -> Self {
+        Self::build(settings, tables, Clock::system(), warehouse, tempfile::tempdir().unwrap())
     }
 
     fn build(settings: Settings, tables: Tables, clock: Clock, warehouse: Warehouse, dir: TempDir) -> Self {

@@ -17,10 +17,14 @@ const DEADLINE: Duration = Duration::from_secs(240);
 ///
 /// It is an example of this package, so the command that builds the tests has usually built it. A narrower command, such
 /// as `cargo test --test integration`, has not: then it is built here, once. `ML_CONNECTOR_TEST_PROGRAM` names another one.
+/// Tests of a deployment take the program that was built together with the functions.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| match std::env::var_os("ML_CONNECTOR_TEST_PROGRAM") {
         Some(program) => program.into(),
+        None if env!("CARGO_PKG_NAME") == "deployed" => {
+            std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("ml-connector")
+        }
         None => example(env!("CARGO_PKG_NAME"), "ml-connector-tested"),
     })
 }

@@ -9,6 +9,7 @@ pub mod faults;
 mod http;
 pub mod jde;
 pub mod looker;
+pub mod peoplesoft;
 pub mod random;
 
 pub use clock::Clock;

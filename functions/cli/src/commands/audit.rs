@@ -33,7 +33,7 @@ pub struct Args {
 
 /// Shows the time line.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
-    let setup = Setup::look(options)?;
+    let setup = Setup::look(options).await?;
     let sync = setup.find(&args.sync)?;
     let Some(key) = find(&setup, &sync, &args.key).await? else {
         return Err(unknown(&setup, &sync, &args.key.join("|")).await?);

@@ -60,7 +60,7 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
     if args.to < args.from {
         return Err(usage("--to is before --from"));
     }
-    let setup = Setup::open(options)?;
+    let setup = Setup::open(options).await?;
     let sync = setup.find(&args.sync)?;
     let mut work = Work::begin(&setup, output).await?;
     let mut report = Report { sync: sync.stream.clone(), windows: Vec::new() };

@@ -1,4 +1,6 @@
-//! `demo`: the real thing against a simulated ERP, twice: everything, then only what changed.
+//! `demo`: the real thing against two simulated ERPs, twice: everything, then only what changed.
+
+mod vouchers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +27,7 @@ use crate::exit::{Exit, usage};
 use crate::output::{Answer, Output};
 use crate::rows::Rows;
 use crate::setup::Setup;
-use crate::simulated::{CLIENT_ID, CLIENT_SECRET, Simulated};
+use crate::simulated::{CLIENT_ID, CLIENT_SECRET, PeopleSoft, Simulated};
 use crate::tenant_file::{LookerBlock, TenantFile};
 use crate::words::count;
 use crate::work::Work;
@@ -33,22 +35,25 @@ use crate::work::Work;
 /// The tenant file, by which an earlier demo is known.
 const CONFIG: &str = "demo.yaml";
 
-/// The secret of the simulated ERP.
+/// The secret of the simulated JD Edwards.
 const SECRET: &str = "demo-jde";
+
+/// The secret of the simulated PeopleSoft.
+const PEOPLESOFT_SECRET: &str = "demo-peoplesoft";
 
 /// The secret of the simulated Looker.
 const LOOKER_SECRET: &str = "demo-looker";
 
-/// How long ago the first run takes place, as far as the simulated ERP is concerned.
+/// How long ago the first run takes place, as far as the simulated ERPs are concerned.
 const DAYS_AGO: i64 = 3;
 
 /// `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How many invoices the simulated ERP holds
+    /// How many invoices the simulated JD Edwards holds; the simulated PeopleSoft has a tenth as many vouchers
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     invoices: usize,
-    /// Keep the simulated ERP running until Ctrl-C, so that `run`, `check` and `preview` work as well
+    /// Keep the simulated ERPs running until Ctrl-C, so that `run`, `check` and `preview` work as well
     #[arg(long)]
     keep: bool,
 }
@@ -57,31 +62,22 @@ pub struct Args {
 pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Result<Exit> {
     let place = Place::fresh(&options.state.join("demo"))?;
     let clock = Clock::offset(TimeDelta::days(-DAYS_AGO));
-    let settings = Settings::default();
-    let (user, password) = settings.users.first().cloned().context("the simulated ERP has no user")?;
-    let zone = settings.zone;
-    let jde = JdeSandbox::start(settings, clock.clone(), made_up(args.invoices, &clock)?).await?;
-    place.prepare(&jde, &user, &password)?;
+    let erps = Erps::start(args.invoices, &clock).await?;
+    place.prepare(&erps)?;
     let receiver = Receiver::start().await?;
-    let looker = place.start_looker(&jde, receiver).await?;
-    let options = Options { config: Some(place.config.clone()), state: place.dir.clone(), ..options.clone() };
+    let looker = place.start_looker(&erps, receiver).await?;
+    let (config, state) = (Some(place.config.clone()), place.dir.clone());
+    let options = Options { config, state, aws: false, ..options.clone() };
 
     output.say(format!(
-        "a simulated JD Edwards with {}, as it was {DAYS_AGO} days ago: everything is read, a simulated Looker is told, and \
-         sends its report",
-        count(args.invoices as u64, "invoice", "invoices")
+        "a simulated JD Edwards with {} and a simulated PeopleSoft with {}, as they were {DAYS_AGO} days ago: everything is \
+         read into one warehouse, a simulated Looker is told of JD Edwards' part, and sends its report",
+        count(args.invoices as u64, "invoice", "invoices"),
+        count(erps.vouchers as u64, "voucher", "vouchers")
     ));
     let first = run_all(&options, output).await?;
     clock.advance(TimeDelta::days(DAYS_AGO));
-    let plan = Plan { new: 240, paid: 120, voided: 12, late: true, early_line: true, bad: Some(Bad::Date) };
-    let changes = jde.with_tables(|tables| month_end(tables, &clock, zone, &mut Random::new(7), &plan))?;
-    output.say(format!(
-        "{DAYS_AGO} days later, at the month's end: {} new invoices, {} paid, {} voided, one that came late, one with a \
-         date that is none, and an order line without its header: only what changed is read",
-        changes.new.len(),
-        changes.paid.len(),
-        changes.voided.len()
-    ));
+    let changes = erps.month_end(&clock, output)?;
     looker.receiver.fail(1);
     let mut second = run_all(&options, output).await?;
     second.deliveries = deliver_again(&options, second.deliveries, output).await?;
@@ -100,17 +96,66 @@ pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Resu
     result.rows.words().iter().for_each(|words| output.say(words));
     place.next_steps(&key).iter().for_each(|line| output.say(line));
     if args.keep {
-        let (jde, looker) = (jde.base_url(), looker.looker.url());
-        output.say(format!("the simulated JD Edwards goes on at {jde} and Looker at {looker} until Ctrl-C"));
+        let (jde, peoplesoft, looker) = (erps.jde.base_url(), &erps.peoplesoft.url, looker.looker.url());
+        output.say(format!(
+            "the simulated JD Edwards goes on at {jde}, PeopleSoft at {peoplesoft} and Looker at {looker} until Ctrl-C"
+        ));
         tokio::signal::ctrl_c().await?;
     }
     looker.looker.shutdown().await;
-    jde.shutdown().await;
+    erps.shutdown().await;
     Ok(if result.is_ok() { Exit::Ok } else { Exit::NotOk })
 }
 
+/// The simulated ERPs.
+struct Erps {
+    jde: JdeSandbox,
+    settings: Settings,
+    user: String,
+    password: String,
+    peoplesoft: PeopleSoft,
+    vouchers: usize,
+}
+
+impl Erps {
+    async fn start(invoices: usize, clock: &Clock) -> anyhow::Result<Self> {
+        let settings = Settings::default();
+        let (user, password) = settings.users.first().cloned().context("the simulated JD Edwards has no user")?;
+        let vouchers = PeopleSoft::vouchers_beside(invoices);
+        let jde = JdeSandbox::start(settings.clone(), clock.clone(), made_up(invoices, clock)?).await?;
+        let peoplesoft = PeopleSoft::start(0, vouchers, clock.clone()).await?;
+        Ok(Self { jde, settings, user, password, peoplesoft, vouchers })
+    }
+
+    /// What happens in both, and what of it there is to see.
+    fn month_end(&self, clock: &Clock, output: &Output) -> anyhow::Result<Report> {
+        let plan = Plan { new: 240, paid: 120, voided: 12, late: true, early_line: true, bad: Some(Bad::Date) };
+        let (zone, random) = (self.settings.zone, &mut Random::new(7));
+        let report = self.jde.with_tables(|tables| month_end(tables, clock, zone, random, &plan))?;
+        output.say(format!(
+            "{DAYS_AGO} days later, at the month's end: {} new invoices, {} paid, {} voided, one that came late, one with a \
+             date that is none, and an order line without its header: only what changed is read",
+            report.new.len(),
+            report.paid.len(),
+            report.voided.len()
+        ));
+        let changes = vouchers::some_days(&self.peoplesoft, clock)?;
+        output.say(format!(
+            "in PeopleSoft: {} new vouchers, {} voided, one that came late and one with a date that is none; {} payments were \
+             made and a supplier is gone, which no stamp tells: suppliers and payments are read whole and compared",
+            changes.new, changes.voided, changes.paid
+        ));
+        Ok(report)
+    }
+
+    async fn shutdown(self) {
+        self.jde.shutdown().await;
+        self.peoplesoft.sandbox.shutdown().await;
+    }
+}
+
 async fn run_all(options: &Options, output: &Output) -> anyhow::Result<Rows> {
-    let setup = Setup::open(options)?;
+    let setup = Setup::open(options).await?;
     let syncs = setup.all_syncs()?;
     let mut work = Work::begin(&setup, output).await?;
     for sync in &syncs {
@@ -121,12 +166,13 @@ async fn run_all(options: &Options, output: &Output) -> anyhow::Result<Rows> {
 
 /// Compares source and destination once more, key by key.
 async fn reconcile_all(options: &Options) -> anyhow::Result<Vec<Reconciled>> {
-    let setup = Setup::look(options)?;
+    let setup = Setup::look(options).await?;
     let mut reconciled = Vec::new();
     for sync in setup.all_syncs()? {
         let found = reconcile(&setup.context, &sync, ReconcileOptions::default()).await?;
         reconciled.push(Reconciled {
             sync: sync.stream,
+            integration: sync.integration.to_string(),
             compared: found.compared.unwrap_or(0),
             differences: found.differences.len() as u64,
             agrees: found.agrees,
@@ -141,7 +187,7 @@ async fn deliver_again(
     mut rows: Vec<DeliveryRow>,
     output: &Output,
 ) -> anyhow::Result<Vec<DeliveryRow>> {
-    let setup = Setup::open(options)?;
+    let setup = Setup::open(options).await?;
     for row in rows.iter_mut().filter(|row| !row.is_ok()) {
         output.say(format!("{} failed ({}): it is sent again, and nothing else is", row.delivery, row.detail));
         let mut work = Work::begin(&setup, output).await?;
@@ -155,7 +201,7 @@ async fn deliver_again(
 
 /// A voided invoice that has a history by now.
 async fn example_key(options: &Options, changes: &Report) -> anyhow::Result<String> {
-    let setup = Setup::look(options)?;
+    let setup = Setup::look(options).await?;
     let sync: SyncId = setup.find("ap_invoices")?;
     for key in changes.voided.iter().chain(&changes.paid).chain(&changes.new) {
         let key = RecordKey::join(key.iter().map(String::as_str));
@@ -198,27 +244,34 @@ impl Place {
         }
     }
 
-    fn prepare(&self, jde: &JdeSandbox, user: &str, password: &str) -> anyhow::Result<()> {
+    fn prepare(&self, erps: &Erps) -> anyhow::Result<()> {
         let vault = FileVault::new(&self.dir, passphrase());
-        vault.set(SECRET, "username", user)?;
-        vault.set(SECRET, "password", password)?;
-        vault.set(LOOKER_SECRET, "client_id", CLIENT_ID)?;
-        vault.set(LOOKER_SECRET, "client_secret", CLIENT_SECRET)?;
-        self.write(jde, None)
+        let fields = [
+            (SECRET, ["username", "password"], [erps.user.as_str(), &erps.password]),
+            (PEOPLESOFT_SECRET, ["username", "password"], [&erps.peoplesoft.user, &erps.peoplesoft.password]),
+            (LOOKER_SECRET, ["client_id", "client_secret"], [CLIENT_ID, CLIENT_SECRET]),
+        ];
+        for (secret, names, values) in fields {
+            for (name, value) in names.into_iter().zip(values) {
+                vault.set(secret, name, value)?;
+            }
+        }
+        self.write(erps, None)
     }
 
     /// Starts the simulated Looker over the warehouse, and names it in the tenant file.
-    async fn start_looker(&self, jde: &JdeSandbox, receiver: Receiver) -> anyhow::Result<Simulated> {
+    async fn start_looker(&self, erps: &Erps, receiver: Receiver) -> anyhow::Result<Simulated> {
         let config = config::load(Some(&self.config))?;
         let simulated = Simulated::start(&config, &self.warehouse, 0, receiver).await?;
         let (url, receiver) = (simulated.looker.url(), simulated.receiver.url());
-        self.write(jde, Some(LookerBlock { url: &url, secret: LOOKER_SECRET, receiver: &receiver }))?;
+        self.write(erps, Some(LookerBlock { url: &url, secret: LOOKER_SECRET, receiver: &receiver }))?;
         Ok(simulated)
     }
 
-    fn write(&self, jde: &JdeSandbox, looker: Option<LookerBlock<'_>>) -> anyhow::Result<()> {
-        let text = TenantFile { url: &jde.base_url(), secret: SECRET, warehouse: &self.warehouse, looker }.text();
-        fs::write(&self.config, text).with_context(|| format!("{} cannot be written", self.config.display()))
+    fn write(&self, erps: &Erps, looker: Option<LookerBlock<'_>>) -> anyhow::Result<()> {
+        let (url, peoplesoft) = (erps.jde.base_url(), Some(erps.peoplesoft.block(PEOPLESOFT_SECRET)));
+        let tenant = TenantFile { url: &url, secret: SECRET, warehouse: &self.warehouse, looker, peoplesoft };
+        fs::write(&self.config, tenant.text()).with_context(|| format!("{} cannot be written", self.config.display()))
     }
 
     /// Commands that work once the demo has ended, as they can be typed.
@@ -256,6 +309,7 @@ fn quoted(word: &str) -> String {
 #[derive(Debug, Serialize)]
 struct Reconciled {
     sync: String,
+    integration: String,
     compared: u64,
     differences: u64,
     agrees: bool,

@@ -33,10 +33,12 @@ pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Ex
     let secret = format!("{tenant}-jde");
     let warehouse = PathBuf::from(format!("{tenant}-warehouse.sqlite"));
     let url = sandbox_url(SANDBOX_PORT);
-    write_new(&path, &TenantFile { url: &url, secret: &secret, warehouse: &warehouse, looker: None }.text())?;
+    let tenant = TenantFile { url: &url, secret: &secret, warehouse: &warehouse, looker: None, peoplesoft: None };
+    write_new(&path, &tenant.text())?;
     let shown = path.display();
     output.say(format!("{shown} is written. Next:"));
     output.say("  1. set `url` and `zone` in it; `ml-connector sandbox` simulates an ERP at the address it has now");
+    output.say("     (what PeopleSoft needs stands there as comments; `ml-connector peoplesoft queries` is for its administrator)");
     output.say(format!("  2. ml-connector secrets set {secret} username"));
     output.say(format!("     ml-connector secrets set {secret} password"));
     output.say("  3. ml-connector check");

@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Shows the records.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
-    let setup = Setup::look(options)?;
+    let setup = Setup::look(options).await?;
     let sync = setup.find(&args.sync)?;
     let keys: Vec<_> = args.key.iter().map(RecordKey::new).collect();
     setup.check_keys(&sync, &keys)?;

@@ -8,10 +8,14 @@ use engine::stages::{ReconcileOptions, reconcile, repair, review};
 use serde::Serialize;
 
 use crate::args::Options;
+#[cfg(feature = "aws")]
+use crate::aws::{Deployed, reconcile as aws};
+#[cfg(feature = "aws")]
+use crate::backend::Backend;
 use crate::exit::{Exit, usage};
 use crate::output::{Answer, Output};
 use crate::setup::Setup;
-use crate::words::{Columns, count, indented, number, shortened};
+use crate::words::{Columns, count, indented, number, shortened, told_apart};
 use crate::work::Work;
 
 /// The longest value of a field that is shown to people.
@@ -48,15 +52,39 @@ impl Args {
     }
 }
 
+#[cfg(feature = "aws")]
+impl Args {
+    /// The payload of the function `reconcile`.
+    fn request(&self, setup: &Setup, sync: &SyncId) -> lambda::ReconcileRequest {
+        lambda::ReconcileRequest {
+            tenant: setup.tenant.clone(),
+            sync: Some(format!("{}/{}", sync.integration, sync.stream)),
+            from: self.from,
+            to: self.to,
+            totals_only: self.totals_only,
+            repair: self.repair,
+            accept_deletes: self.accept_deletes,
+        }
+    }
+}
+
 /// Compares the syncs.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
     let what = args.options()?;
-    let setup = if args.repair { Setup::open(options)? } else { Setup::look(options)? };
+    let setup = if args.repair { Setup::open(options).await? } else { Setup::look(options).await? };
     let syncs = setup.choose(&args.syncs)?;
     let mut work = if args.repair { Some(Work::begin(&setup, output).await?) } else { None };
     let mut answer = Reconciled { syncs: Vec::new() };
     for sync in &syncs {
         let mut notes = Vec::new();
+        #[cfg(feature = "aws")]
+        if let Backend::Deployed(deployed) = &setup.backend {
+            let request = args.request(&setup, sync);
+            let compared = by_function(deployed, sync, &request, work.as_mut(), &mut notes).await?;
+            notes.iter().for_each(|note| output.say(format!("{}: {note}", sync.stream)));
+            answer.syncs.push(Row::new(sync, compared, notes));
+            continue;
+        }
         let compared = match (reconcile(&setup.context, sync, what).await, &mut work) {
             (Ok(result), Some(work)) if !result.differences.is_empty() => {
                 mend(&setup, sync, result, args.accept_deletes, work, &mut notes).await?
@@ -72,6 +100,30 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
         output.say("nothing was changed; `reconcile --repair` mends what can be mended");
     }
     Ok(if answer.syncs.iter().all(|row| row.ok) { Exit::Ok } else { Exit::NotOk })
+}
+
+/// Has the function `reconcile` compare a sync and, with `work`, mend what differs; looks at it once more then.
+#[cfg(feature = "aws")]
+async fn by_function(
+    deployed: &Deployed,
+    sync: &SyncId,
+    request: &lambda::ReconcileRequest,
+    work: Option<&mut Work<'_>>,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Result<Reconciliation, String>> {
+    let mut compared = match aws::compare(deployed, sync, request).await {
+        Ok(compared) => compared,
+        Err(failure) => return Ok(Err(failure.to_string())),
+    };
+    notes.append(&mut compared.notes);
+    let Some(work) = work.filter(|_| !compared.result.differences.is_empty()) else { return Ok(Ok(compared.result)) };
+    work.follow(&compared.repairs, None).await?;
+    notes.extend(work.not_begun(sync).cloned());
+    let again = lambda::ReconcileRequest { repair: false, accept_deletes: false, ..request.clone() };
+    Ok(match aws::compare(deployed, sync, &again).await {
+        Ok(again) => Ok(aws::reviewed(compared.result, &again.result)),
+        Err(failure) => Err(failure.to_string()),
+    })
 }
 
 /// Mends what differs, by the ordinary way, and looks at it once more.
@@ -213,6 +265,13 @@ fn line(difference: &Difference) -> String {
     text
 }
 
+impl Reconciled {
+    fn name(&self, row: &Row) -> String {
+        let all = self.syncs.iter().map(|row| (row.integration.as_str(), row.sync.as_str()));
+        told_apart(all, &row.integration, &row.sync)
+    }
+}
+
 impl Answer for Reconciled {
     fn text(&self) -> String {
         let headings = ["sync", ">source", ">destination", ">rejected", ">waiting", ">compared", ">differ", "agrees"];
@@ -228,7 +287,7 @@ impl Answer for Reconciled {
                 (Some(_), false) => "NO",
             };
             columns.row([
-                row.sync.clone(),
+                self.name(row),
                 cell(|result| result.source),
                 cell(|result| Some(result.destination)),
                 cell(|result| Some(result.rejected)),
@@ -242,7 +301,7 @@ impl Answer for Reconciled {
         for row in &self.syncs {
             let details = row.details();
             if !details.is_empty() {
-                text.push_str(&format!("\n{}\n{}", row.sync, indented(&details, 2)));
+                text.push_str(&format!("\n{}\n{}", self.name(row), indented(&details, 2)));
             }
         }
         text

@@ -30,7 +30,7 @@ pub struct Args {
 
 /// Lists the open rejects.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
-    let setup = Setup::look(options)?;
+    let setup = Setup::look(options).await?;
     let syncs = match &args.sync {
         Some(name) => vec![setup.find(name)?],
         None => setup.all_syncs()?,

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+#[cfg(feature = "aws")]
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use engine::model::id::{BatchId, DeliveryId, RecordKey, RunId, SyncId};
@@ -18,7 +20,9 @@ use engine::stages::selections;
 use serde::Serialize;
 
 use crate::archive::DryRun;
-use crate::args::Options;
+use crate::args::{Options, Waiting};
+#[cfg(feature = "aws")]
+use crate::backend::Backend;
 use crate::exit::{Exit, not_found, usage};
 use crate::held;
 use crate::output::{Answer, Output};
@@ -64,12 +68,14 @@ pub struct Args {
     /// Say what would become of them, and write nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 /// Replays, or says what a replay would do.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
     if args.dry_run {
-        let setup = Setup::look(options)?;
+        let setup = Setup::look(options).await?;
         for (sync, selection) in asked(&setup, args).await? {
             let plan = setup.context.plans.plan(&sync)?;
             let result = dry_run(&setup, &plan, &selection).await?;
@@ -79,8 +85,14 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
         output.say("nothing was written");
         return Ok(Exit::Ok);
     }
-    let setup = Setup::open(options)?;
+    args.waiting.require_aws(options)?;
+    let setup = Setup::open(options).await?;
+    #[cfg(feature = "aws")]
+    if let Backend::Deployed(deployed) = &setup.backend {
+        return by_function(&setup, deployed, args, output).await;
+    }
     if let Some(delivery) = &args.delivery {
+        known(&setup, args).await?;
         return deliver(&setup, delivery, args.may_arrive_twice, output).await;
     }
     let selections = asked(&setup, args).await?;
@@ -96,11 +108,34 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
     Ok(if rows.are_ok() { Exit::Ok } else { Exit::NotOk })
 }
 
+/// Has the function `replay` start it, and sees it through.
+#[cfg(feature = "aws")]
+async fn by_function(
+    setup: &Setup,
+    deployed: &crate::aws::Deployed,
+    args: &Args,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let request = request(setup, args)?;
+    known(setup, args).await?;
+    let mut work = Work::begin(setup, output).await?.waiting_at_most(Duration::from_secs(args.waiting.wait_at_most));
+    let started = crate::aws::replay::start(setup, deployed, &request).await?;
+    if started.runs.is_empty() && started.delivery.is_none() {
+        return Err(not_found("no record is rejected: there is nothing to replay"));
+    }
+    if args.waiting.no_wait {
+        return super::run::only_started(&started.runs, output);
+    }
+    work.follow(&started.runs, started.delivery).await?;
+    let syncs: Vec<_> = started.runs.into_iter().map(|(sync, _)| sync).collect();
+    let rows = work.rows(&syncs).await?;
+    output.answer(&rows)?;
+    rows.words().iter().for_each(|words| output.say(words));
+    Ok(if rows.are_ok() { Exit::Ok } else { Exit::NotOk })
+}
+
 /// Sends one delivery again, and nothing else.
 async fn deliver(setup: &Setup, delivery: &DeliveryId, twice: bool, output: &Output) -> anyhow::Result<Exit> {
-    if setup.context.store.delivery(delivery).await?.is_none() {
-        return Err(not_found(format!("delivery `{delivery}` is not known here: `status` lists the newest")));
-    }
     let mut work = Work::begin(setup, output).await?;
     work.deliver(delivery, twice).await?;
     let rows = work.rows(&[]).await?;
@@ -135,9 +170,13 @@ fn request(setup: &Setup, args: &Args) -> anyhow::Result<ReplayRequest> {
     })
 }
 
-/// What is to be replayed, sync by sync.
-async fn asked(setup: &Setup, args: &Args) -> anyhow::Result<Vec<(SyncId, Selection)>> {
-    let request = request(setup, args)?;
+/// Refuses what is not known, before anything is started.
+async fn known(setup: &Setup, args: &Args) -> anyhow::Result<()> {
+    if let Some(delivery) = &args.delivery
+        && setup.context.store.delivery(delivery).await?.is_none()
+    {
+        return Err(not_found(format!("delivery `{delivery}` is not known here: `status` lists the newest")));
+    }
     for run in args.run.iter().map(RunId::new).chain(args.batch.iter().map(|batch| batch.run.clone())) {
         if setup.context.store.run(&run).await?.is_none() {
             return Err(not_found(format!(
@@ -145,6 +184,13 @@ async fn asked(setup: &Setup, args: &Args) -> anyhow::Result<Vec<(SyncId, Select
             )));
         }
     }
+    Ok(())
+}
+
+/// What is to be replayed, sync by sync.
+async fn asked(setup: &Setup, args: &Args) -> anyhow::Result<Vec<(SyncId, Selection)>> {
+    let request = request(setup, args)?;
+    known(setup, args).await?;
     let selections = selections(&setup.context, &request, &setup.integrations()?).await?;
     if selections.is_empty() {
         return Err(not_found("no record is rejected: there is nothing to replay"));

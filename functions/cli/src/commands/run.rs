@@ -1,14 +1,19 @@
 //! `run`: move what changed, sync after sync.
 
+use std::time::Duration;
+
 use chrono::NaiveDate;
-use engine::model::id::RecordKey;
+use engine::model::id::{RecordKey, RunId, SyncId};
 use engine::model::message::Reason;
 use engine::model::window::Selection;
+use engine::stages::start;
+use serde::Serialize;
 
-use crate::args::Options;
+use crate::args::{Options, Waiting};
 use crate::exit::{Exit, usage};
-use crate::output::Output;
+use crate::output::{Answer, Output};
 use crate::setup::Setup;
+use crate::words::Columns;
 use crate::work::Work;
 
 /// `run`.
@@ -31,6 +36,8 @@ pub struct Args {
     /// With --full: mark deleted however many they are
     #[arg(long, requires = "full")]
     accept_deletes: bool,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 impl Args {
@@ -54,15 +61,57 @@ impl Args {
     }
 }
 
+/// Says which runs the functions were asked for.
+pub(crate) fn only_started(runs: &[(SyncId, RunId)], output: &Output) -> anyhow::Result<Exit> {
+    let row = |(sync, run): &(SyncId, RunId)| StartedRun {
+        sync: sync.stream.clone(),
+        integration: sync.integration.to_string(),
+        run: run.to_string(),
+    };
+    output.answer(&StartedRuns { runs: runs.iter().map(row).collect() })?;
+    output.say("the functions do the rest: `status` shows how far they are");
+    Ok(Exit::Ok)
+}
+
+#[derive(Debug, Serialize)]
+struct StartedRuns {
+    runs: Vec<StartedRun>,
+}
+
+#[derive(Debug, Serialize)]
+struct StartedRun {
+    sync: String,
+    integration: String,
+    run: String,
+}
+
+impl Answer for StartedRuns {
+    fn text(&self) -> String {
+        let mut columns = Columns::new(&["sync", "run"]);
+        self.runs.iter().for_each(|run| columns.row([&run.sync, &run.run]));
+        columns.text()
+    }
+}
+
 /// Runs the syncs.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
     let selection = args.selection()?;
-    let setup = Setup::open(options)?;
+    args.waiting.require_aws(options)?;
+    let setup = Setup::open(options).await?;
     let syncs = setup.choose(&args.syncs)?;
     if let (Selection::Keys(keys), [sync]) = (&selection, syncs.as_slice()) {
         setup.check_keys(sync, keys)?;
     }
-    let mut work = Work::begin(&setup, output).await?;
+    if args.waiting.no_wait {
+        let mut started = Vec::new();
+        for sync in &syncs {
+            let run = start(&setup.context, sync, Reason::Manual, selection.clone()).await?.run;
+            started.push((sync.clone(), run));
+        }
+        return only_started(&started, output);
+    }
+    let work = Work::begin(&setup, output).await?;
+    let mut work = work.waiting_at_most(Duration::from_secs(args.waiting.wait_at_most));
     for sync in &syncs {
         work.run(sync, Reason::Manual, selection.clone()).await?;
     }

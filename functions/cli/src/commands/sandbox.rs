@@ -14,14 +14,17 @@ use crate::commands::init::write_new;
 use crate::config;
 use crate::exit::{Exit, failure, usage};
 use crate::output::Output;
-use crate::simulated::{CLIENT_ID, CLIENT_SECRET, Simulated};
-use crate::tenant_file::{LOOKER_PORT, LookerBlock, SANDBOX_PORT, TenantFile};
+use crate::simulated::{CLIENT_ID, CLIENT_SECRET, PeopleSoft, Simulated};
+use crate::tenant_file::{LOOKER_PORT, LookerBlock, PEOPLESOFT_PORT, SANDBOX_PORT, TenantFile};
 
 /// The secret's name in the tenant file that is printed.
 const SECRET: &str = "acme-jde";
 
 /// The name of Looker's.
 const LOOKER_SECRET: &str = "acme-looker";
+
+/// The name of PeopleSoft's.
+const PEOPLESOFT_SECRET: &str = "acme-peoplesoft";
 
 /// `sandbox`.
 #[derive(Debug, clap::Args)]
@@ -32,11 +35,17 @@ pub struct Args {
     /// Where the simulated Looker listens; 0 takes a free port
     #[arg(long, value_name = "PORT", default_value_t = LOOKER_PORT)]
     looker_port: u16,
+    /// Where the simulated PeopleSoft listens; 0 takes a free port
+    #[arg(long, value_name = "PORT", default_value_t = PEOPLESOFT_PORT)]
+    peoplesoft_port: u16,
     /// How many invoices it holds
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     invoices: usize,
-    /// Serve the rows of this CSV file instead of made-up ones
-    #[arg(long, value_name = "FILE.csv", requires = "map", conflicts_with = "invoices")]
+    /// How many vouchers the simulated PeopleSoft holds [default: a tenth of the invoices]
+    #[arg(long, value_name = "N")]
+    vouchers: Option<usize>,
+    /// Serve the rows of this CSV file as JD Edwards tables instead of made-up ones, and no PeopleSoft
+    #[arg(long, value_name = "FILE.csv", requires = "map", conflicts_with_all = ["invoices", "vouchers", "peoplesoft_port"])]
     seed: Option<PathBuf>,
     /// Which columns of the CSV file become which of JD Edwards: TABLE.ALIAS=column[:convert],…
     #[arg(long, value_name = "MAP", requires = "seed")]
@@ -55,12 +64,17 @@ pub async fn run(args: Args, output: &Output) -> anyhow::Result<Exit> {
         _ => made_up(args.invoices, &clock)?,
     };
     let users = settings.users.clone();
-    let jde = JdeSandbox::start(settings, clock, tables).await.map_err(|e| {
+    let jde = JdeSandbox::start(settings, clock.clone(), tables).await.map_err(|e| {
         failure(Exit::NotOk, format!("port {} cannot be listened on ({e}): choose another with --port", args.port))
     })?;
+    let peoplesoft = match &args.seed {
+        Some(_) => None,
+        None => Some(start_peoplesoft(&args, clock).await?),
+    };
     let url = jde.base_url();
     let warehouse = Path::new("acme-warehouse.sqlite");
-    let tenant = TenantFile { url: &url, secret: SECRET, warehouse, looker: None };
+    let peoplesoft_block = peoplesoft.as_ref().map(|peoplesoft| peoplesoft.block(PEOPLESOFT_SECRET));
+    let tenant = TenantFile { url: &url, secret: SECRET, warehouse, looker: None, peoplesoft: peoplesoft_block };
     let config = config::read(TenantId::new("acme"), "acme.yaml", &tenant.text())?;
     let simulated = Simulated::start(&config, warehouse, args.looker_port, Receiver::start().await?).await?;
     let (looker, receiver) = (simulated.looker.url(), simulated.receiver.url());
@@ -76,17 +90,38 @@ pub async fn run(args: Args, output: &Output) -> anyhow::Result<Exit> {
     output.say(format!("a simulated JD Edwards listens at {url}"));
     for (user, password) in users {
         output.say(format!("log in as {user} with password {password}:"));
-        output.say(format!("  printf %s {user} | ml-connector secrets set {SECRET} username"));
-        output.say(format!("  printf %s {password} | ml-connector secrets set {SECRET} password"));
+        say_secret(output, SECRET, [("username", &user), ("password", &password)]);
+    }
+    if let Some(peoplesoft) = &peoplesoft {
+        output.say(format!(
+            "a simulated PeopleSoft with the queries of `peoplesoft queries` listens at {}:",
+            peoplesoft.url
+        ));
+        say_secret(output, PEOPLESOFT_SECRET, [("username", &peoplesoft.user), ("password", &peoplesoft.password)]);
     }
     output.say(format!("a simulated Looker over {} listens at {looker}:", warehouse.display()));
-    output.say(format!("  printf %s {CLIENT_ID} | ml-connector secrets set {LOOKER_SECRET} client_id"));
-    output.say(format!("  printf %s {CLIENT_SECRET} | ml-connector secrets set {LOOKER_SECRET} client_secret"));
+    say_secret(output, LOOKER_SECRET, [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)]);
     output.say("Ctrl-C ends it");
     tokio::signal::ctrl_c().await?;
     simulated.looker.shutdown().await;
     jde.shutdown().await;
+    if let Some(peoplesoft) = peoplesoft {
+        peoplesoft.sandbox.shutdown().await;
+    }
     Ok(Exit::Ok)
+}
+
+async fn start_peoplesoft(args: &Args, clock: Clock) -> anyhow::Result<PeopleSoft> {
+    let vouchers = args.vouchers.unwrap_or_else(|| PeopleSoft::vouchers_beside(args.invoices));
+    let started = PeopleSoft::start(args.peoplesoft_port, vouchers, clock).await;
+    started.map_err(|e| failure(Exit::NotOk, format!("{e:#}: choose another with --peoplesoft-port")))
+}
+
+/// Says how the fields of a secret are set.
+fn say_secret(output: &Output, secret: &str, fields: [(&str, &str); 2]) {
+    for (field, value) in fields {
+        output.say(format!("  printf %s {value} | ml-connector secrets set {secret} {field}"));
+    }
 }
 
 /// A ledger that looks real.

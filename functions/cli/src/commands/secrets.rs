@@ -22,7 +22,7 @@ pub struct Args {
 enum What {
     /// Set a field of a secret; its value is read from stdin, or typed unseen
     Set {
-        /// The secret, as the tenant file names it
+        /// The secret, as the tenant file names it; with --aws also its connection
         name: String,
         /// The field, such as username or password
         field: String,
@@ -36,8 +36,12 @@ enum What {
     },
 }
 
-/// Changes or lists the secrets file.
-pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
+/// Changes or lists the secrets file, or the tenant's secrets in AWS.
+pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
+    #[cfg(feature = "aws")]
+    if options.aws {
+        return in_aws(options, args, output).await;
+    }
     let passphrase = environment().find(|(name, _)| name == PASSPHRASE_VARIABLE).map(|(_, value)| value);
     let vault = FileVault::new(&options.state, passphrase);
     match &args.what {
@@ -53,6 +57,26 @@ pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Ex
             }
             output.say(format!("`{name}` is removed"));
         }
+    }
+    Ok(Exit::Ok)
+}
+
+#[cfg(feature = "aws")]
+async fn in_aws(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
+    let secrets = crate::aws::secrets::Secrets::of(options).await?;
+    match &args.what {
+        What::Set { name, field } => {
+            let name = secrets.named(name)?;
+            let value = value(name, field)?;
+            secrets.set(name, field, &value).await?;
+            output.say(format!("`{field}` of `{name}` is set; functions that run notice it within five minutes"));
+        }
+        What::List => {
+            let (there, missing) = secrets.list().await?;
+            output.answer(&Listed::new(there))?;
+            missing.iter().for_each(|why| output.say(why));
+        }
+        What::Remove { name } => return Err(secrets.not_removed(name)),
     }
     Ok(Exit::Ok)
 }

@@ -6,7 +6,7 @@ use backend_embedded::DeadLetter;
 use chrono::{DateTime, Utc};
 use engine::model::audit::Counts;
 use engine::model::id::SyncId;
-use engine::model::message::{Reason, Stage};
+use engine::model::message::Reason;
 use engine::model::run::Run;
 use engine::ports::HeldFilter;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub struct Args {
 
 /// Shows where everything stands.
 pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Exit> {
-    let setup = Setup::look(options)?;
+    let setup = Setup::look(options).await?;
     let status = look(&setup, &setup.choose(&args.syncs)?).await?;
     output.answer(&status)?;
     Ok(Exit::Ok)
@@ -42,11 +42,8 @@ pub async fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Res
 
 async fn look(setup: &Setup, syncs: &[SyncId]) -> anyhow::Result<Status> {
     let now = setup.context.clock.now();
-    let mut queued = 0;
-    for stage in Stage::ALL {
-        queued += setup.embedded.pending(stage).await?;
-    }
-    let letters = setup.embedded.dead_letters().await?;
+    let queued = setup.backend.pending().await?;
+    let letters = setup.backend.dead_letters().await?;
     let mut rows = Vec::new();
     for sync in syncs {
         rows.push(sync_status(setup, sync, &letters, now).await?);
@@ -54,12 +51,20 @@ async fn look(setup: &Setup, syncs: &[SyncId]) -> anyhow::Result<Status> {
     let mut connections = Vec::new();
     for connection in setup.connections() {
         let stopped = setup.stopped(&connection).await;
-        connections.push(ConnectionStatus { connection: connection.to_string(), stopped });
+        let secret = setup.secret_problem(&connection).await;
+        connections.push(ConnectionStatus { connection: connection.to_string(), stopped, secret });
     }
     let deliveries: Vec<_> =
         deliveries::newest(setup).await?.iter().take(SHOWN_DELIVERIES).map(DeliveryRow::from).collect();
-    let mut status =
-        Status { tenant: setup.tenant.to_string(), queued, syncs: rows, deliveries, connections, next: Vec::new() };
+    let mut status = Status {
+        tenant: setup.tenant.to_string(),
+        queued,
+        syncs: rows,
+        deliveries,
+        connections,
+        next: Vec::new(),
+        is_deployed: setup.backend.is_deployed(),
+    };
     status.next = status.next_steps();
     Ok(status)
 }
@@ -81,7 +86,7 @@ async fn sync_status(
         0 => Vec::new(),
         _ => held::waiters(&held::all(store, sync, &waiting_only).await?),
     };
-    let last_run = recent.first().map(LastRun::new);
+    let last_run = recent.first().map(|run| LastRun::new(run, setup.backend.is_deployed()));
     let not_begun = not_begun(setup, sync, letters, last_run.as_ref()).await?;
     // The newest run may be one over chosen records, which compares nothing.
     let proof = recent.into_iter().find_map(|run| run.proof);
@@ -130,6 +135,8 @@ struct Status {
     deliveries: Vec<DeliveryRow>,
     connections: Vec<ConnectionStatus>,
     next: Vec<String>,
+    #[serde(skip)]
+    is_deployed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -170,15 +177,20 @@ struct NotBegun {
 struct ConnectionStatus {
     connection: String,
     stopped: Option<String>,
+    /// In a stack: why its secret could not be read from here, so that nobody can say whether it is stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
 }
 
 impl LastRun {
-    fn new(run: &Run) -> Self {
+    fn new(run: &Run, is_deployed: bool) -> Self {
+        // Functions go on by themselves, so that a run of theirs that has not ended is no problem.
+        let is_a_problem = run.has_ended() || !is_deployed;
         Self {
             run: run.id.to_string(),
             reason: run.reason,
             state: state_word(run).to_owned(),
-            why: why(run),
+            why: why(run).filter(|_| is_a_problem),
             started_at: run.started_at,
             ended_at: run.ended_at,
             counts: run.counts,

@@ -17,6 +17,11 @@ fn place_of_permits(database: &Database, (tenant, connection): (&TenantId, &Conn
     Place::new(database.shared(tenant, "permits", connection), "permits")
 }
 
+/// The sort key of a stop. A connection without a secret has nothing that tells it from another, and no key may be empty.
+fn item_of_stop(secret: &str) -> &str {
+    if secret.is_empty() { "-" } else { secret }
+}
+
 fn owner_of_stops(database: &Database, (tenant, connection): (&TenantId, &ConnectionId)) -> String {
     database.shared(tenant, "stops", connection)
 }
@@ -68,7 +73,7 @@ pub(super) async fn stop_connection(
     secret: &str,
     why: &str,
 ) -> Result<()> {
-    let mut stop = Place::new(owner_of_stops(database, connection), secret).key();
+    let mut stop = Place::new(owner_of_stops(database, connection), item_of_stop(secret)).key();
     stop.insert(WHY.to_owned(), text(why));
     database.put_new(&database.tables.syncs, stop).await?;
     Ok(())
@@ -80,7 +85,7 @@ pub(super) async fn connection_stopped(
     connection: (&TenantId, &ConnectionId),
     secret: &str,
 ) -> Result<Option<String>> {
-    let place = Place::new(owner_of_stops(database, connection), secret);
+    let place = Place::new(owner_of_stops(database, connection), item_of_stop(secret));
     let stop = database.get(&database.tables.syncs, &place).await?;
     stop.map(|stop| Ok(text_in(&stop, WHY)?.to_owned())).transpose()
 }

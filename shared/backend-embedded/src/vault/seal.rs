@@ -103,8 +103,7 @@ impl Sealed {
         let nonce = BASE64.decode(&self.nonce).map_err(|_| Refused::Damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(&nonce).map_err(|_| Refused::Damaged)?;
         let mut bytes = BASE64.decode(&self.sealed).map_err(|_| Refused::Damaged)?;
-        let content =
-            self.key(lock)?.open_in_place(nonce, self.bound(), &mut bytes).map_err(|_| Refused::Key)?.len();
+        let content = self.key(lock)?.open_in_place(nonce, self.bound(), &mut bytes).map_err(|_| Refused::Key)?.len();
         bytes.truncate(content);
         Ok(bytes)
     }

@@ -12,6 +12,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
 use super::{Http, HttpSettings, TimeOut, wait_of};
 
@@ -28,14 +30,20 @@ impl Secure {
 
 /// A server with a certificate of its own making for `name`.
 async fn secure(name: &str) -> Secure {
+    secure_for(name, None).await
+}
+
+/// The same, which lets in only those whom `verifier` knows.
+async fn secure_for(name: &str, verifier: Option<Arc<dyn ClientCertVerifier>>) -> Secure {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let verifier = verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -70,6 +78,29 @@ async fn a_certificate_of_the_company_is_trusted_when_it_is_named() {
     assert_eq!(error.kind(), Kind::Stop, "{error}");
     assert!(error.to_string().contains("`ca_file`"), "{error}");
     assert_eq!(get(&url, Some(server.ca_file())).await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_to_know_who_calls_is_shown_our_certificate() {
+    let ours = rcgen::generate_simple_self_signed(vec!["ml-connector".to_owned()]).unwrap();
+    let mut known = tokio_rustls::rustls::RootCertStore::empty();
+    known.add(ours.cert.der().clone()).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(known), provider).build().unwrap();
+    let server = secure_for("localhost", Some(verifier)).await;
+    let (certificate_file, key_file) = (server.folder.path().join("our.pem"), server.folder.path().join("our.key"));
+    std::fs::write(&certificate_file, ours.cert.pem()).unwrap();
+    std::fs::write(&key_file, ours.signing_key.serialize_pem()).unwrap();
+    let certificate = super::ClientCertificate { certificate_file, key_file };
+    let (url, ca_file) = (format!("https://localhost:{}/PSIGW", server.port), server.ca_file());
+    let settings = HttpSettings { ca_file: Some(&ca_file), ..settings(&url) };
+    let unknown = Http::new(&settings).unwrap();
+    assert!(unknown.send(unknown.get("x", None)).await.is_err());
+    let known = Http::with_certificate(&settings, Some(&certificate)).unwrap();
+    assert_eq!(known.send(known.get("x", None)).await.unwrap().status, 200);
+    let mistaken = super::ClientCertificate { key_file: ca_file.clone(), ..certificate };
+    let error = Http::with_certificate(&settings, Some(&mistaken)).unwrap_err();
+    assert!(error.to_string().contains("`client_certificate.key_file`"), "{error}");
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ async fn table(source: &JdeSource, stream: &StreamSpec) -> (Vec<Finding>, Option
     let stamp = grid.time_stamp.as_deref().and_then(time_stamp);
     let layout = Layout::new(&StreamSpec { key: Vec::new(), ..stream.clone() }, &stream.columns, usize::MAX);
     if let (Ok(layout), false) = (layout, grid.columns.is_empty()) {
-        let missing = layout.missing(&grid.columns);
+        let missing = layout.absent(&grid.columns);
         if !missing.is_empty() {
             return (
                 vec![Finding::bad(what, advice(&missing.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>()))],

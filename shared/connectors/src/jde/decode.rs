@@ -15,8 +15,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::query::Key;
 use super::refusal::{Failure, Link, Problem, Problems, report};
+use crate::cells::{Cells, Row};
 pub(super) use row::Layout;
-use row::{Cells, Row};
 
 /// What an answer says besides its rows.
 #[derive(Debug, Default)]
@@ -244,18 +244,18 @@ impl<'de> Visitor<'de> for Rowset<'_, '_> {
                 }
             }
             if reader.grid.rows == 0 {
-                reader.grid.first = Some(row.key());
+                reader.grid.first = Some(row.values(&reader.layout.key));
             }
             reader.grid.rows += 1;
             if row.bytes > reader.layout.max_record_bytes {
-                let key = row.key().into_iter().map(Option::unwrap_or_default).collect();
+                let key = row.values(&reader.layout.key).into_iter().map(Option::unwrap_or_default).collect();
                 reader.grid.too_big.push(TooBig { key, bytes: row.bytes });
             } else {
                 reader.rows.push(&row.cells);
             }
         }
         if reader.grid.rows > 0 {
-            reader.grid.last = Some(row.key());
+            reader.grid.last = Some(row.values(&reader.layout.key));
         }
         Ok(())
     }

@@ -9,7 +9,6 @@ use chrono::{Days, NaiveDate, TimeDelta};
 use engine::model::window::Window;
 use engine::plan::StreamSpec;
 use engine::{Error, Result};
-use serde::{Deserialize, Serialize};
 
 use body::{Aggregation, Condition, CurrencyProcessing, Function, Group, GroupBy, GroupQuery, OrderBy, Query};
 pub(super) use body::{DataRequest, Literal};
@@ -17,36 +16,7 @@ pub(super) use body::{DataRequest, Literal};
 use super::dates::{DateWriter, cell_date};
 use super::source::DB_FETCH_LIMIT;
 use super::{JdeSettings, Paging};
-
-/// The values of a key as the server wrote them; `None` for null.
-pub(super) type Key = Vec<Option<String>>;
-
-/// Where a page ended: the position that the engine keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct At {
-    /// The key of the last row.
-    pub(super) key: Key,
-    /// Pages so far.
-    #[serde(default)]
-    pub(super) page: u32,
-    /// The key of an earlier page, which moves up at every power of two: a read that goes in circles meets it again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) mark: Option<Key>,
-}
-
-impl At {
-    /// Where the page after this one ended.
-    pub(super) fn next(after: Option<&Self>, key: Key) -> Self {
-        let page = after.map_or(1, |at| at.page.saturating_add(1));
-        let mark = if page.is_power_of_two() { Some(key.clone()) } else { after.and_then(|at| at.mark.clone()) };
-        Self { key, page, mark }
-    }
-
-    /// Whether a page with this key in it comes again.
-    pub(super) fn is_met_by(&self, key: Option<&Key>) -> bool {
-        key.is_some_and(|key| *key == self.key || Some(key) == self.mark.as_ref())
-    }
-}
+pub(super) use crate::key_range::{At, Key};
 
 /// A request for rows.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,10 +19,11 @@ use super::auth::Credentials;
 use super::client::{Ask, Client};
 use super::dates::{time_stamp, to_utc};
 use super::decode::{Grid, Layout, grid};
-use super::query::{At, DataRequest, Key, PageRequest, Writer};
+use super::query::{At, DataRequest, PageRequest, Writer};
 use super::refusal::Failure;
 use super::{JdeSettings, check, totals};
 use crate::http::{Answer, Http, HttpSettings};
+use crate::key_range::shown;
 
 /// Chosen records per call: each is a group of conditions of its own.
 const KEYS_PER_READ: usize = 50;
@@ -320,11 +321,6 @@ fn read_position<T: serde::de::DeserializeOwned>(position: &Position, stream: &S
     T::deserialize(&position.0).map_err(|e| {
         Error::stop(format!("the stored position of stream `{}` cannot be read ({e}): start a new run", stream.name))
     })
-}
-
-fn shown(key: &Key) -> String {
-    let parts: Vec<_> = key.iter().map(|part| part.as_deref().unwrap_or("null").trim()).collect();
-    parts.join("|")
 }
 
 pub(super) fn into_error(failure: Failure, stream: &StreamSpec) -> Error {

@@ -160,8 +160,12 @@ fn by_pattern(text: &str, items: &[Item<'static>], zone: &Zone) -> Option<i64> {
     local_micros(local, zone)
 }
 
-/// RFC 3339, or the same without an offset: then it is a local time of the source's zone.
+/// RFC 3339, or the same without an offset: then it is a local time of the source's zone. The offset may lack its colon,
+/// and a local time may be written as databases turn one into text, `2026-11-20-09.15.02.000000`.
 fn iso_timestamp(text: &str, zone: &Zone) -> Result<i64, String> {
+    if let Some(instant) = dotted(text, zone) {
+        return Ok(instant);
+    }
     let instant = match DateTime::parse_from_rfc3339(text) {
         Ok(instant) => {
             within_calendar(instant.date_naive()).and(whole_micros(instant.time())).map(|_| instant.timestamp_micros())
@@ -169,13 +173,56 @@ fn iso_timestamp(text: &str, zone: &Zone) -> Result<i64, String> {
         Err(_) => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
             .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f"))
             .ok()
-            .and_then(|local| local_micros(local, zone)),
+            .and_then(|local| local_micros(local, zone))
+            .or_else(|| by_pattern(text, &plain_offset(), zone)),
     };
     instant.ok_or_else(|| {
         "is not a timestamp written YYYY-MM-DDTHH:MM:SS with at most six digits of a second: declare the `format` the \
          source writes"
             .to_owned()
     })
+}
+
+/// `2026-11-20T09:15:02-0500`.
+fn plain_offset() -> [Item<'static>; 12] {
+    use chrono::format::{Fixed, Numeric, Pad};
+    let number = |field| Item::Numeric(field, Pad::Zero);
+    [
+        number(Numeric::Year),
+        Item::Literal("-"),
+        number(Numeric::Month),
+        Item::Literal("-"),
+        number(Numeric::Day),
+        Item::Literal("T"),
+        number(Numeric::Hour),
+        Item::Literal(":"),
+        number(Numeric::Minute),
+        Item::Literal(":"),
+        number(Numeric::Second),
+        Item::Fixed(Fixed::TimezoneOffset),
+    ]
+}
+
+/// `2026-11-20-09.15.02`, with up to six digits of a second behind another point.
+fn dotted(text: &str, zone: &Zone) -> Option<i64> {
+    let (date, time) = (text.get(..10)?, text.as_bytes().get(10..)?);
+    let [b'-', h1, h2, b'.', m1, m2, b'.', s1, s2, fraction @ ..] = time else { return None };
+    let number = |digits: &[u8]| {
+        let digit = |n: i64, digit: &u8| digit.is_ascii_digit().then(|| n * 10 + i64::from(digit - b'0'));
+        digits.iter().try_fold(0, digit)
+    };
+    let (hours, minutes, seconds) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
+    let micros = match fraction {
+        [] => 0,
+        [b'.', digits @ ..] if (1..=6).contains(&digits.len()) => {
+            number(digits)? * 10_i64.pow(6 - u32::try_from(digits.len()).ok()?)
+        }
+        _ => return None,
+    };
+    if hours > 23 || minutes > 59 || seconds > 59 {
+        return None;
+    }
+    Some(zone.to_utc(iso_date(date)?, ((hours * 60 + minutes) * 60 + seconds) * MICROS + micros))
 }
 
 fn local_micros(local: NaiveDateTime, zone: &Zone) -> Option<i64> {

@@ -21,6 +21,15 @@ pub trait Connectors: Send + Sync {
     /// As [`Connectors::source`].
     async fn secret_fingerprint(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<String>;
 
+    /// After credentials were refused: whether a secret of the tenant is another one than those that were worked with. The
+    /// new ones are used from now on.
+    ///
+    /// # Errors
+    /// As [`Connectors::source`].
+    async fn has_new_secrets(&self, _tenant: &TenantId) -> Result<bool> {
+        Ok(false)
+    }
+
     /// A destination, to be used for many batches, by several at once.
     ///
     /// # Errors

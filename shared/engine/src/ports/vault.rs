@@ -25,10 +25,10 @@ impl Secret {
     /// Stops when it is missing, empty, or the literal text `null` that template engines leave behind.
     pub fn field(&self, secret: &str, name: &str) -> Result<&str> {
         match self.fields.get(name).map(String::as_str) {
-            Some("") | None => Err(Error::stop(format!(
+            Some("") | None => Err(Error::awaiting_secret(format!(
                 "secret `{secret}` has no `{name}`: set it with `ml-connector secrets set {secret} {name}`"
             ))),
-            Some("null") => Err(Error::stop(format!(
+            Some("null") => Err(Error::awaiting_secret(format!(
                 "secret `{secret}` has the text `null` as `{name}`, which no real secret has: set it with \
                  `ml-connector secrets set {secret} {name}`"
             ))),
@@ -70,4 +70,7 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// Stops when there is none or it cannot be opened, and says how to set it.
     async fn secret(&self, name: &str) -> Result<Secret>;
+
+    /// Forgets what was read of a secret, where that is kept: it is read anew the next time.
+    fn forget(&self, _name: &str) {}
 }

@@ -70,10 +70,14 @@ async fn decide(context: &Context, received: &Received, deadline: Option<DateTim
         // A repetition is how the engine looks before it tries again: every write is safe to repeat.
         Kind::Later { after: None } | Kind::Unknown => put_back(context, received, &failure, None).await,
         Kind::Later { after } => put_back(context, received, &failure, after).await,
+        // What was refused or missing was kept for a while, and somebody has set another one meanwhile.
+        Kind::Stop if failure.awaits_secret() && has_new_secrets(context, message).await => {
+            put_back(context, received, &failure, None).await
+        }
         Kind::Reject | Kind::Stop => {
             let why = failure.to_string();
             give_up(context, received, &why).await?;
-            if moves_records(&message.task) {
+            if moves_records(&message.task) && !goes_on_with_a_secret(&message.task, &failure) {
                 pause(context, received, &why).await?;
             }
             Ok(Disposition::GivenUp(why))
@@ -81,9 +85,22 @@ async fn decide(context: &Context, received: &Received, deadline: Option<DateTim
     }
 }
 
+async fn has_new_secrets(context: &Context, message: &Message) -> bool {
+    let looked = context.connectors.has_new_secrets(&message.task.sync().tenant).await;
+    looked
+        .inspect_err(|failure| error!(reason = %failure, "it is not known whether there is a new secret"))
+        .unwrap_or(false)
+}
+
 /// Whether the work is the way of records itself: what comes after it never stops the next run.
 fn moves_records(task: &Task) -> bool {
     !matches!(task, Task::Tell { .. } | Task::Deliver { .. })
+}
+
+/// Whether a sync goes on by itself once the right secret is set, because nobody logs in before that. What a destination
+/// has refused is remembered nowhere: there a person looks.
+fn goes_on_with_a_secret(task: &Task, failure: &Error) -> bool {
+    failure.awaits_secret() && (matches!(task, Task::Poll(_)) || !failure.is_refused_credentials())
 }
 
 /// Repeating would fail the same way: the sync rests until a person starts it again.

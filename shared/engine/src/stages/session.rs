@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::error::{Error, Result};
+use crate::metrics::{self, Unit};
 use crate::model::id::{ConnectionId, TenantId};
 use crate::ports::{Consumer, Source};
 
@@ -15,18 +16,20 @@ struct Access {
     tenant: TenantId,
     connection: ConnectionId,
     holder: String,
+    /// Of the secret that is worked with: meanwhile there may be a newer one, which nobody has refused.
+    secret: String,
 }
 
 impl Access {
     async fn gain(context: &Context, tenant: &TenantId, connection: &ConnectionId, holder: &str) -> Result<Self> {
-        let fingerprint = context.connectors.secret_fingerprint(tenant, connection).await?;
-        if let Some(why) = context.store.connection_stopped(tenant, connection, &fingerprint).await? {
-            return Err(Error::stop(format!(
+        let secret = context.connectors.secret_fingerprint(tenant, connection).await?;
+        if let Some(why) = context.store.connection_stopped(tenant, connection, &secret).await? {
+            return Err(Error::awaiting_secret(format!(
                 "connection `{connection}` is stopped, because {why}; set the right secret, or let it try again with \
                  `ml-connector check --restart`"
             )));
         }
-        Ok(Self { tenant: tenant.clone(), connection: connection.clone(), holder: holder.to_owned() })
+        Ok(Self { tenant: tenant.clone(), connection: connection.clone(), holder: holder.to_owned(), secret })
     }
 
     async fn has_permit(&self, context: &Context, sessions: u32) -> Result<bool> {
@@ -44,12 +47,14 @@ impl Access {
     async fn note<T>(&self, context: &Context, result: &Result<T>) {
         if let Err(failure) = result
             && failure.is_refused_credentials()
-            && let Ok(fingerprint) = context.connectors.secret_fingerprint(&self.tenant, &self.connection).await
         {
             let why = failure.to_string();
-            let stopped = context.store.stop_connection(&self.tenant, &self.connection, &fingerprint, &why).await;
-            if let Err(failure) = stopped {
-                tracing::error!(connection = %self.connection, reason = %failure, "a connection could not be stopped");
+            let stopped = context.store.stop_connection(&self.tenant, &self.connection, &self.secret, &why).await;
+            match stopped {
+                Ok(()) => metrics::emit("ConnectionsStopped", 1, Unit::Count),
+                Err(failure) => {
+                    tracing::error!(connection = %self.connection, reason = %failure, "a connection could not be stopped");
+                }
             }
         }
     }

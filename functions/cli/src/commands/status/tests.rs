@@ -32,9 +32,17 @@ fn sync(name: &str) -> SyncStatus {
 }
 
 fn status(syncs: Vec<SyncStatus>, stopped: Option<&str>) -> Status {
-    let connections = vec![ConnectionStatus { connection: "jde".to_owned(), stopped: stopped.map(ToOwned::to_owned) }];
-    let mut status =
-        Status { tenant: "acme".to_owned(), queued: 0, syncs, deliveries: Vec::new(), connections, next: Vec::new() };
+    let stopped = stopped.map(ToOwned::to_owned);
+    let connections = vec![ConnectionStatus { connection: "jde".to_owned(), stopped, secret: None }];
+    let mut status = Status {
+        tenant: "acme".to_owned(),
+        queued: 0,
+        syncs,
+        deliveries: Vec::new(),
+        connections,
+        next: Vec::new(),
+        is_deployed: false,
+    };
     status.next = status.next_steps();
     status
 }

@@ -3,7 +3,7 @@
 use super::{Status, SyncStatus};
 use crate::deliveries::{self, DeliveryRow};
 use crate::output::Answer;
-use crate::words::{Columns, count, number, span, time, time_or_dash};
+use crate::words::{Columns, count, number, span, time, time_or_dash, told_apart};
 
 impl Answer for Status {
     fn text(&self) -> String {
@@ -27,7 +27,7 @@ impl Answer for Status {
                 None => "-",
             };
             columns.row([
-                sync.sync.clone(),
+                self.name(sync),
                 time_or_dash(sync.complete_up_to),
                 sync.lag_seconds.map_or_else(dash, |s| span(chrono::TimeDelta::seconds(s))),
                 last.map_or_else(dash, |run| time(run.started_at)),
@@ -56,37 +56,43 @@ fn section(heading: &str, lines: &[String]) -> String {
 }
 
 impl Status {
+    fn name(&self, sync: &SyncStatus) -> String {
+        let all = self.syncs.iter().map(|sync| (sync.integration.as_str(), sync.sync.as_str()));
+        told_apart(all, &sync.integration, &sync.sync)
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for connection in &self.connections {
             let name = &connection.connection;
             problems.extend(connection.stopped.iter().map(|why| format!("connection `{name}` is stopped: {why}")));
+            problems.extend(connection.secret.iter().map(|why| format!("connection `{name}`: {why}")));
         }
         // What stops one sync often stops all of its connection, and is said once.
-        let mut stopped: Vec<(String, Vec<&str>)> = Vec::new();
+        let mut stopped: Vec<(String, Vec<String>)> = Vec::new();
         for sync in &self.syncs {
             let Some(why) = sync.standstill().filter(|why| !self.is_said_of_a_connection(why)) else {
                 continue;
             };
             let problem = format!("{}: {why}", sync.state());
             match stopped.iter_mut().find(|(known, _)| *known == problem) {
-                Some((_, syncs)) => syncs.push(&sync.sync),
-                None => stopped.push((problem, vec![&sync.sync])),
+                Some((_, syncs)) => syncs.push(self.name(sync)),
+                None => stopped.push((problem, vec![self.name(sync)])),
             }
         }
         problems.extend(stopped.into_iter().map(|(problem, syncs)| format!("{}: {problem}", syncs.join(", "))));
-        let mut warned: Vec<(&String, Vec<&str>)> = Vec::new();
+        let mut warned: Vec<(&String, Vec<String>)> = Vec::new();
         for sync in &self.syncs {
             for warning in sync.last_run.iter().flat_map(|last| &last.warnings) {
                 match warned.iter_mut().find(|(known, _)| *known == warning) {
-                    Some((_, syncs)) => syncs.push(&sync.sync),
-                    None => warned.push((warning, vec![&sync.sync])),
+                    Some((_, syncs)) => syncs.push(self.name(sync)),
+                    None => warned.push((warning, vec![self.name(sync)])),
                 }
             }
         }
         problems.extend(warned.into_iter().map(|(warning, syncs)| format!("{}: {warning}", syncs.join(", "))));
         for sync in &self.syncs {
-            let name = &sync.sync;
+            let name = self.name(sync);
             if sync.agrees == Some(false) {
                 problems.extend(sync.note.iter().map(|note| format!("{name}: does not agree: {note}")));
             }
@@ -104,7 +110,7 @@ impl Status {
             sync.waits.iter().map(|waits| {
                 format!(
                     "{}: {} for {} since {}, such as {} for {}",
-                    sync.sync,
+                    self.name(sync),
                     count(waits.records, "record waits", "records wait"),
                     waits.for_stream,
                     time(waits.since),
@@ -119,8 +125,14 @@ impl Status {
     /// What a person can do about it.
     pub(super) fn next_steps(&self) -> Vec<String> {
         let mut next = Vec::new();
-        if self.queued > 0 {
-            next.push("work is left in the queues: `run` finishes it, unless another process is at it now".to_owned());
+        match (self.queued, self.is_deployed) {
+            (0, _) => {}
+            (_, true) => next.push("messages are in the queues: the functions are at work; look again".to_owned()),
+            (_, false) => {
+                next.push(
+                    "work is left in the queues: `run` finishes it, unless another process is at it now".to_owned(),
+                );
+            }
         }
         for connection in self.connections.iter().filter(|connection| connection.stopped.is_some()) {
             let name = &connection.connection;
@@ -135,7 +147,7 @@ impl Status {
             next.push(format!("run what has not been run: `run{names}`"));
         }
         for sync in &self.syncs {
-            let name = &sync.sync;
+            let name = self.name(sync);
             if sync.agrees == Some(false) {
                 next.push(format!("read everything of {name} again: `run {name} --full`"));
             }
@@ -159,7 +171,7 @@ impl Status {
         match names.len() {
             0 => None,
             all if all == self.syncs.len() => Some(String::new()),
-            _ => Some(names.iter().map(|sync| format!(" {}", sync.sync)).collect()),
+            _ => Some(names.iter().map(|sync| format!(" {}", self.name(sync))).collect()),
         }
     }
 }

@@ -1,0 +1,14 @@
+//! Tests of the source against a server that answers as Query Access Services are known to.
+
+mod answers;
+mod background;
+mod blueprint;
+mod calls;
+mod checks;
+mod fixture;
+mod operations;
+mod paging;
+mod personal;
+mod refusals;
+mod stub;
+mod totals;

@@ -1,0 +1,1 @@
+//! Tests of a deployment live in `deployed/`; this library is empty.
