@@ -312,7 +312,8 @@ fn at_its_deadline_a_delivery_is_held_where_people_want_it_whole() {
 #[track_caller]
 fn suppliers_are_late(looking: &mut Looking, when_late: &str) -> Ran {
     use sandbox::jde::{Calls, Fault};
-    looking.delivery(&format!("plan: AP daily, deadline: 1s, when_late: {when_late}"));
+    // Long enough for one run to end before it, also where the machine has much to do.
+    looking.delivery(&format!("plan: AP daily, deadline: 5s, when_late: {when_late}"));
     looking.world.env("ML_CONNECTOR_ATTEMPTS", "1");
     looking.world.jde.fault(Calls::to("dataservice").about("F0101").every(), Fault::status(500));
     let ran = looking.cli(&["run", "--json"]).exits(1);
