@@ -160,7 +160,12 @@ impl Aws {
         let table = &database.tables.syncs;
         let before = self.head().await?;
         let known = before.as_ref().map(|before| &before.files);
-        let is_known = |tenant: &TenantId, file: &File| known.is_some_and(|known| known.get(tenant) == Some(file));
+        // Not what the head says but what is there: somebody who pushed at the same time may have deleted some of it.
+        let there = self.pieces_there().await?;
+        let is_known = |tenant: &TenantId, file: &File| {
+            known.is_some_and(|known| known.get(tenant) == Some(file))
+                && file.items(tenant).all(|item| there.contains(&item))
+        };
         let mut changes = ConfigurationWritten::default();
         let mut items = Vec::new();
         let owner = database.owner_of_all("config-files");
@@ -175,7 +180,7 @@ impl Aws {
         let gone =
             known.into_iter().flatten().map(|(tenant, _)| tenant).filter(|tenant| !head.files.contains_key(tenant));
         changes.removed = gone.cloned().collect();
-        if before.as_ref() != Some(&head) {
+        if before.as_ref() != Some(&head) || !items.is_empty() {
             let mut written = self.place_of_head().key();
             let json = to_json(&head)?;
             if json.len() > HEAD_BYTES {
@@ -187,6 +192,14 @@ impl Aws {
         }
         self.delete_all_but(&head).await?;
         Ok(changes)
+    }
+
+    /// The items that hold files or parts of files, in force or not.
+    async fn pieces_there(&self) -> Result<HashSet<String>> {
+        let database = self.database();
+        let query = Query::of(database.owner_of_all("config-files"));
+        let listed = database.list(&database.tables.syncs, &query, usize::MAX).await?;
+        listed.iter().map(|item| Ok(text_in(item, ITEM)?.to_owned())).collect()
     }
 
     /// Deletes the files that are not in force, also those that somebody left behind who died.

@@ -203,16 +203,23 @@ impl Connectors for Registry {
             (of == tenant).then(|| (name.clone(), secret.clone()))
         };
         let used: Vec<_> = self.used().iter().filter_map(is_theirs).collect();
-        let mut are_new = false;
+        let (mut are_new, mut failed) = (false, None);
         for (name, before) in used {
             self.tenant(tenant)?.vault.forget(&name);
-            are_new |= self.secret(tenant, &name).await?.fingerprint() != before;
+            match self.secret(tenant, &name).await {
+                Ok(secret) => are_new |= secret.fingerprint() != before,
+                // Another secret may be the new one all the same.
+                Err(failure) => failed = Some(failure),
+            }
         }
         if are_new {
             // Opened again with what is in force now.
             self.destinations.lock().await.retain(|(of, _), _| of != tenant);
         }
-        Ok(are_new)
+        match failed {
+            Some(failure) if !are_new => Err(failure),
+            _ => Ok(are_new),
+        }
     }
 
     async fn consumer(&self, tenant: &TenantId, connection: &ConnectionId) -> Result<Box<dyn Consumer>> {
@@ -247,6 +254,8 @@ impl Connectors for Registry {
             }
             tracing::info!(%tenant, %connection, "opened again: its secret has changed");
         }
+        // Before it is opened: if another secret comes in between, it is only opened once more later.
+        let fingerprint = self.secret_fingerprint(tenant, connection).await?;
         let destination: Arc<dyn Destination> = match settings {
             ConnectionSettings::Postgres(settings) => {
                 let secret = match &settings.secret {
@@ -263,8 +272,7 @@ impl Connectors for Registry {
                 return Err(place(Error::stop("looker is not written to: it shows what is loaded")));
             }
         };
-        let secret = self.secret_fingerprint(tenant, connection).await?;
-        let opened = Opened { destination: Arc::clone(&destination), secret, looked_at: now };
+        let opened = Opened { destination: Arc::clone(&destination), secret: fingerprint, looked_at: now };
         destinations.insert(kept, opened);
         Ok(destination)
     }

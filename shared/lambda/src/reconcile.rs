@@ -1,13 +1,13 @@
 //! Reconcile by hand.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use engine::Result;
 use engine::metrics::{self, Unit};
 use engine::model::id::TenantId;
 use engine::model::message::Reason;
 use engine::model::reconcile::Reconciliation;
 use engine::plan::Plans;
 use engine::stages::{ReconcileOptions, overdue_deliveries, reconcile, repair, start};
+use engine::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Function;
@@ -114,6 +114,11 @@ impl Function {
     async fn compare(self, request: ReconcileRequest) -> Result<Vec<Reconciled>> {
         let context = &self.context;
         self.integrations(&request.tenant)?;
+        match (request.from, request.to) {
+            (None, Some(_)) => return Err(Error::stop("`to` without `from`: name the first day as `from`")),
+            (Some(from), Some(to)) if to < from => return Err(Error::stop("`to` is before `from`")),
+            _ => {}
+        }
         let options =
             ReconcileOptions { window: request.from.map(|from| (from, request.to)), totals_only: request.totals_only };
         let mut all = Vec::new();

@@ -5,12 +5,12 @@ use backend_aws::{DeadLetter, Record, received};
 use chrono::{DateTime, Utc};
 use engine::metrics::{self, Unit};
 use engine::model::id::RunId;
-use engine::model::message::{Stage, Task};
+use engine::model::message::{Message, Stage, Task};
 use engine::ports::Received;
 use engine::stages::{Disposition, abandon, handle};
 use engine::{Error, Result};
 use serde::{Deserialize, Serialize};
-use tracing::{error, info};
+use tracing::{Instrument, error, info, info_span};
 
 use super::Function;
 use super::check::{CheckRequest, CheckedConnection};
@@ -108,12 +108,22 @@ impl Function {
     async fn dead_letter(&self, record: &SqsMessage, ours: &Record<'_>) -> Result<()> {
         let told = |name: &str| record.message_attributes.get(name).and_then(|told| told.string_value.clone());
         let letter = DeadLetter::of(ours, told);
-        metrics::emit("DeadLetters", 1, Unit::Count);
+        // What cannot even be read by the stage it was for counts as poll's: there is an alarm for each stage.
+        let stage = letter.stage.or(letter.message.as_ref().map(|message| message.task.stage())).unwrap_or(Stage::Poll);
+        let span = match &letter.message {
+            Some(Message { task, .. }) => {
+                let (sync, run) = (task.sync(), task.run());
+                info_span!("dead letter", stage = stage.as_str(), %sync, tenant = %sync.tenant, %run)
+            }
+            None => info_span!("dead letter", stage = stage.as_str()),
+        };
+        span.in_scope(|| metrics::emit("DeadLetters", 1, Unit::Count));
         let Some(message) = letter.message else {
             return Err(Error::stop(format!("message {} is none of ours: {}", ours.message_id, letter.reason)));
         };
-        let received = Received { message, receipt: letter.receipt, receive_count: letter.receive_count };
-        abandon(&self.context, &received, &letter.reason).await
+        let received =
+            sorted_by_time(Received { message, receipt: letter.receipt, receive_count: letter.receive_count });
+        abandon(&self.context, &received, &letter.reason).instrument(span).await
     }
 
     fn is_dead_letter(&self, record: &SqsMessage) -> bool {
@@ -124,7 +134,7 @@ impl Function {
 
 #[cfg(test)]
 mod tests {
-    use engine::model::message::{Message, PollTask, Reason};
+    use engine::model::message::{PollTask, Reason};
     use engine::model::window::Selection;
 
     use super::*;

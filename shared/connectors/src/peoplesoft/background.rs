@@ -26,7 +26,13 @@ pub(super) struct Pending {
     /// How often it was asked how far it is: no two positions are the same.
     #[serde(default)]
     asked: u32,
+    /// How often the server had lost it, and it was started again.
+    #[serde(default)]
+    restarts: u32,
 }
+
+/// A server that loses a query more often than this has lost more than a query.
+const RESTARTS: u32 = 3;
 
 /// How a background query got on.
 pub(super) enum Progress {
@@ -55,15 +61,39 @@ impl PeopleSoftSource {
         let mut decode = |answer: &Answer| -> Result<String, Failure> {
             instance_in(answer.text()?).ok_or_else(|| {
                 let words = crate::http::quote(answer.text().unwrap_or_default(), &[]);
-                Error::stop(format!(
+                Failure::NoRows(Error::stop(format!(
                     "starting {what} in the background gave no id of an instance: «{words}»; the user needs the role QAS Admin, \
                      and `aliases.start` has to be the operation of QAS_EXECUTEQRYPOLL_REST_GET"
-                ))
-                .into()
+                )))
             })
         };
         let instance = self.client.ask(&call, &mut decode).await?;
-        Ok(Pending { instance, since: self.client.clock.now(), asked: 0 })
+        Ok(Pending { instance, since: self.client.clock.now(), asked: 0, restarts: 0 })
+    }
+
+    /// Starts a query again that the server has lost, after a moment.
+    ///
+    /// # Errors
+    /// Later when it was lost too often; as [`Self::start`] otherwise.
+    pub(super) async fn start_again(
+        &self,
+        plan: &Plan<'_>,
+        query: &Query,
+        given: &Given<'_>,
+        lost: &Pending,
+    ) -> Result<Pending> {
+        if lost.restarts >= RESTARTS {
+            return Err(Error::later(format!(
+                "the server knows nothing of query {} in the background, although it was started {} times: its last instance \
+                 is {}; does something purge the Process Scheduler or its report repository?",
+                plan.stream.object,
+                RESTARTS + 1,
+                lost.instance
+            )));
+        }
+        tokio::time::sleep(self.client.settings.background.ask_every.0).await;
+        let pending = self.start(plan, query, given).await?;
+        Ok(Pending { restarts: lost.restarts + 1, ..pending })
     }
 
     /// Asks how far it is, and fetches its rows when it is done. Waits a moment while it is not, as long as a page may take.
@@ -77,7 +107,14 @@ impl PeopleSoftSource {
         let settings = &self.client.settings;
         let object = &plan.stream.object;
         let status = self.instance_call(&settings.aliases.status, pending, object);
-        let mut decode = |answer: &Answer| Ok(state_in(answer.text()?));
+        let mut decode = |answer: &Answer| {
+            let text = answer.text()?;
+            // Words of no state count as running, and asking on with a wrong password locks the account.
+            match settings.refusals.tell_credentials(text) {
+                true => Err(Failure::Reported(text.to_owned())),
+                false => Ok(state_in(text)),
+            }
+        };
         match self.client.ask(&status, &mut decode).await? {
             State::Done => {
                 let results = self.instance_call(&settings.aliases.results, pending, object);

@@ -93,7 +93,7 @@ impl Client {
             self.ready(&mut session).await?;
             match self.ask_once(&mut session, call, url.clone(), decode).await {
                 Ok(answered) => return Ok(answered),
-                Err(Failure::Failed(error)) => return Err(error),
+                Err(Failure::Failed(error) | Failure::NoRows(error)) => return Err(error),
                 Err(Failure::Reported(words)) => {
                     return Err(Error::later(format!("{} reports that it failed: {words}", call.what)));
                 }
@@ -198,7 +198,8 @@ impl Client {
         };
         let result = circumstances.inspect(&answer).and_then(|()| decode(&answer));
         let result = match result {
-            Err(Failure::Reported(words)) => Err(circumstances.reported(&words)),
+            Err(Failure::Reported(words)) => Err(circumstances.reported(&answer, &words)),
+            Err(Failure::NoRows(error)) => Err(circumstances.without_rows(&answer, error)),
             other => other,
         };
         match &result {

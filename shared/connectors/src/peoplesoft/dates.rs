@@ -1,17 +1,30 @@
 //! Days and points in time in the database's own zone, as prompts want them.
 
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::settings::QuietHours;
 
-/// Whether a text is a pattern of strftime that prompts can carry.
-pub(super) fn is_pattern(pattern: &str) -> bool {
-    let known = StrftimeItems::new(pattern).all(|item| !matches!(item, Item::Error));
-    known && pattern.contains('%') && !pattern.contains(',')
+/// Whether a text is a pattern of strftime for dates that prompts can carry.
+pub(super) fn is_date_pattern(pattern: &str) -> bool {
+    is_pattern(pattern) && is_written(NaiveDate::default().format(pattern))
+}
+
+/// Whether a text is a pattern of strftime for dates with a time that prompts can carry.
+pub(super) fn is_datetime_pattern(pattern: &str) -> bool {
+    is_pattern(pattern) && is_written(NaiveDateTime::default().format(pattern))
+}
+
+fn is_pattern(pattern: &str) -> bool {
+    pattern.contains('%') && !pattern.contains(',')
+}
+
+/// Whether all of it can be written: `to_string` panics on an item that a date does not have, such as its hour.
+fn is_written(text: impl Display) -> bool {
+    write!(String::new(), "{text}").is_ok()
 }
 
 /// The point in time of a wall clock. When clocks go back an hour comes twice: the earlier one. When they go forward an
@@ -49,9 +62,14 @@ pub(super) fn day_to(zone: Tz, to: DateTime<Utc>) -> NaiveDate {
     }
 }
 
-/// The first moment of a window as a prompt with a time: whole seconds that lose nothing.
+/// The first moment of a window as a prompt with a time: whole seconds that lose nothing. In the hour that comes twice the
+/// prompt is an hour early: what is written when it comes again may show less than the clock shows now.
 pub(super) fn second_from(zone: Tz, from: DateTime<Utc>) -> NaiveDateTime {
-    from.with_timezone(&zone).naive_local()
+    let local = from.with_timezone(&zone).naive_local();
+    match zone.from_local_datetime(&local) {
+        chrono::LocalResult::Ambiguous(_, _) => local - TimeDelta::hours(1),
+        _ => local,
+    }
 }
 
 /// The first moment after a window as a prompt with a time. Prompts have whole seconds: what is left of one counts as
@@ -103,6 +121,12 @@ mod tests {
         assert_eq!(second_from(ZONE, at("2026-11-20T06:00:00.9Z")).format("%T").to_string(), "00:00:00");
         assert_eq!(second_to(ZONE, at("2026-11-20T06:00:00.1Z")).format("%T").to_string(), "00:00:01");
         // Clocks go back at 2 o'clock: 01:30 comes twice.
+        for (from, prompt) in
+            [("06:30", "00:30:00"), ("07:30", "00:30:00"), ("05:59", "00:59:00"), ("08:00", "02:00:00")]
+        {
+            let from = at(&format!("2026-11-01T{from}:00Z"));
+            assert_eq!(second_from(ZONE, from).format("%T").to_string(), prompt);
+        }
         assert_eq!(second_to(ZONE, at("2026-11-01T06:30:00Z")).format("%T").to_string(), "02:30:00");
     }
 
@@ -126,7 +150,10 @@ mod tests {
 
     #[test]
     fn patterns_are_those_of_strftime() {
-        assert!(is_pattern("%Y-%m-%d-%H.%M.%S") && is_pattern("%m/%d/%Y"));
-        assert!(!is_pattern("YYYY") && !is_pattern("%Q") && !is_pattern("%d,%m"));
+        assert!(is_datetime_pattern("%Y-%m-%d-%H.%M.%S") && is_date_pattern("%m/%d/%Y"));
+        for pattern in ["YYYY", "%Q", "%d,%m", "%Y-%m-%d %z"] {
+            assert!(!is_date_pattern(pattern) && !is_datetime_pattern(pattern), "{pattern}");
+        }
+        assert!(!is_date_pattern("%Y-%m-%d-%H.%M.%S"), "a date has no hours");
     }
 }

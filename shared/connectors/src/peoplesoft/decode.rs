@@ -235,12 +235,11 @@ pub(super) fn rows(text: &str, shape: &Shape, layout: &Layout, rows: &mut RowsWr
             layout.what, taken.rows
         ))
         .into()),
-        None if !taken.found => Err(Error::later(format!(
+        None if !taken.found => Err(Failure::NoRows(Error::later(format!(
             "the answer of {} holds no rows and does not say that there are none: «{}»",
             layout.what,
             crate::http::quote(&text, &[])
-        ))
-        .into()),
+        )))),
         _ => Ok(taken),
     }
 }

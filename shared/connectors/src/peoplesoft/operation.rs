@@ -6,6 +6,7 @@ use engine::plan::StreamSpec;
 use engine::{Error, Result};
 
 use super::personal;
+use super::queries::{SETID, bare};
 use super::query::{Call, Given, Plan, Way, turns};
 use super::query_settings::{Fill, Fineness, Next, OperationSettings};
 use super::settings::PeopleSoftSettings;
@@ -21,12 +22,16 @@ impl<'a> Plan<'a> {
         settings: &'a PeopleSoftSettings,
         operation: &'a OperationSettings,
     ) -> Result<Self> {
-        let everything = format!("{}{}", operation.path, operation.body.as_deref().unwrap_or_default());
-        let has = |name: &str| everything.contains(name);
+        let has = |name: &str| operation.holds(name);
         let has_window = stream.updated.is_some() && has("{from}");
+        let treatments = personal::treatments(stream, None, operation.personal, &settings.personal)?;
         let after = match (&operation.next, &operation.after) {
             (Next::AfterKey, Some(columns)) => columns.clone(),
-            (Next::AfterKey, None) => stream.key.last().cloned().into_iter().collect(),
+            (Next::AfterKey, None) => the_column_that_goes_on(stream, has("{setid}"))?,
+            // Only to notice a page that comes again; what is hidden is not kept for that.
+            (Next::Counted | Next::Token(_), _) if !stream.key.iter().any(|column| treatments.hides(column)) => {
+                stream.key.clone()
+            }
             _ => Vec::new(),
         };
         if !stream.filter.is_empty() {
@@ -44,7 +49,7 @@ impl<'a> Plan<'a> {
             slice_days: settings.slice_days,
             after,
             fields: &operation.fields,
-            treatments: personal::treatments(stream, None, operation.personal, &settings.personal)?,
+            treatments,
             turns: turns(stream, settings, has("{setid}")),
             way: Way::Operation(operation),
         })
@@ -82,10 +87,10 @@ impl<'a> Plan<'a> {
             "setid" => self.value(&Fill::Setid, given),
             "from" => self.value(&Fill::From, given),
             "to" => self.value(&Fill::To, given),
-            "after" => match given.after {
+            "after" => match given.after.filter(|_| operation.next == Next::AfterKey) {
                 None => Ok(self.settings.first_key.clone()),
                 Some(key) if key.iter().any(Option::is_none) => Err(self.keyless(key)),
-                Some(key) => Ok(key.iter().flatten().map(|part| part.trim_end()).collect::<Vec<_>>().join("|")),
+                Some(key) => Ok(key.iter().flatten().map(String::as_str).collect::<Vec<_>>().join("|")),
             },
             "limit" => Ok(given.limit.to_string()),
             "page" => Ok((given.page + 1).to_string()),
@@ -96,6 +101,28 @@ impl<'a> Plan<'a> {
             }
             _ => return None,
         })
+    }
+}
+
+/// The column of the key by which pages follow one another where `after` is not said: the one besides a SetID that the
+/// call names.
+///
+/// # Errors
+/// Stops when there are several: behind the last value of one of them rows of the others would be left out.
+fn the_column_that_goes_on(stream: &StreamSpec, has_setid: bool) -> Result<Vec<String>> {
+    let open = stream.key.iter().filter(|column| !(has_setid && bare(column) == SETID));
+    let open: Vec<_> = open.cloned().collect();
+    match open.as_slice() {
+        [] => Ok(stream.key.last().cloned().into_iter().collect()),
+        [_] => Ok(open),
+        _ => Err(Error::stop(format!(
+            "operation {} goes on by `next: after_key`, and the key of stream `{}` has several columns: name in \
+             `operations.{}.after` those of {} that make {{after}}, in the order of the rows",
+            stream.object,
+            stream.name,
+            stream.object,
+            open.join(", ")
+        ))),
     }
 }
 

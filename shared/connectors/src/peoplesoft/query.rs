@@ -182,7 +182,10 @@ impl<'a> Plan<'a> {
     pub(super) fn finds_keys(&self) -> bool {
         match &self.way {
             Way::Queries { by_key, .. } => by_key.is_some(),
-            Way::Operation(operation) => operation.key_path.is_some(),
+            // What was hashed or dropped does not find its record again.
+            Way::Operation(operation) => {
+                operation.key_path.is_some() && !self.stream.key.iter().any(|column| self.treatments.hides(column))
+            }
         }
     }
 
@@ -246,7 +249,9 @@ impl<'a> Plan<'a> {
                 )));
             }
             names.push(percent_encode(&prompt.name));
-            values.push(percent_encode(value.trim_end()));
+            // A key of blanks is a key: what goes on behind it goes on behind just that.
+            let is_after = matches!(prompt.value, Fill::After(_));
+            values.push(percent_encode(if is_after { &value } else { value.trim_end() }));
         }
         let format = match self.settings.format {
             Format::Json => "JSON",

@@ -158,7 +158,8 @@ pub struct OperationSettings {
     #[serde(default)]
     #[schemars(example = Next::AfterKey)]
     pub next: Next,
-    /// The columns of the last row that make `{after}`, joined by `|`; the last column of the key when absent.
+    /// The columns of the last row that make `{after}`, joined by `|`. Absent where the key has one column besides a
+    /// SETID that `{setid}` fixes: that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = ["VENDOR_ID"])]
     pub after: Option<Vec<String>>,
@@ -206,6 +207,11 @@ impl OperationSettings {
         [Some(self.path.as_str()), self.key_path.as_deref()].into_iter().flatten()
     }
 
+    /// Whether path or body have this place.
+    pub(super) fn holds(&self, place: &str) -> bool {
+        self.path.contains(place) || self.body.as_ref().is_some_and(|body| body.contains(place))
+    }
+
     /// What is wrong with it.
     pub(super) fn validate(&self) -> Result<(), String> {
         if let Some(path) = self.paths().find(|path| !is_segment(first_part(path))) {
@@ -215,14 +221,13 @@ impl OperationSettings {
         if let Some(pointer) = pointers.into_iter().find(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
             return Err(format!("has `{pointer}`, which is no JSON pointer such as /vendors"));
         }
-        let everything = format!("{}{}", self.path, self.body.as_deref().unwrap_or_default());
         let (needed, rule) = match &self.next {
             Next::None => return Ok(()),
             Next::AfterKey => (vec!["{after}"], "after_key"),
             Next::Counted => (vec!["{page}", "{offset}"], "counted"),
             Next::Token(_) => (vec!["{token}"], "token"),
         };
-        if needed.iter().any(|name| everything.contains(name)) {
+        if needed.iter().any(|name| self.holds(name)) {
             return Ok(());
         }
         Err(format!("goes on by `next: {rule}`, but neither path nor body hold {}", needed.join(" or ")))

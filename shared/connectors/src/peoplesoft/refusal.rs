@@ -73,6 +73,15 @@ impl Default for RefusalSettings {
     }
 }
 
+impl RefusalSettings {
+    /// Whether a text tells of wrong credentials in words, without regard to a status.
+    pub(super) fn tell_credentials(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let is_word = |entry: &&String| entry.parse::<u16>().is_err();
+        self.credentials.iter().filter(is_word).any(|entry| is_met(entry, 0, &text))
+    }
+}
+
 /// Why a call did not bring what was asked for.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -80,6 +89,8 @@ pub(super) enum Failure {
     DeadToken(String),
     /// The answer itself reports errors, in PeopleSoft's words, not yet cleaned.
     Reported(String),
+    /// The answer is no rows: this, unless its words tell of credentials.
+    NoRows(Error),
     /// Anything else.
     Failed(Error),
 }
@@ -145,15 +156,21 @@ impl Circumstances<'_> {
     }
 
     /// What the failure inside of a 200 means.
-    pub(super) fn reported(&self, words: &str) -> Failure {
+    pub(super) fn reported(&self, answer: &Answer, words: &str) -> Failure {
         let said = format!(": «{}»", quote(words, self.secrets));
-        self.by_words(200, words, &said)
+        self.by_words(answer, words, &said)
             .unwrap_or_else(|| Error::later(format!("{} reports that {} failed{said}", self.host, self.what)).into())
+    }
+
+    /// What a 200 means that is no rows; this error, unless its words tell of credentials.
+    pub(super) fn without_rows(&self, answer: &Answer, error: Error) -> Failure {
+        let said = format!(": «{}»", quote(&String::from_utf8_lossy(&answer.body), self.secrets));
+        self.by_words(answer, "", &said).unwrap_or_else(|| error.into())
     }
 
     fn judge(&self, answer: &Answer, body: &Body, words: &str, said: &str) -> Failure {
         let (host, what, status) = (self.host, self.what, answer.status);
-        if let Some(failure) = self.by_words(status, words, said) {
+        if let Some(failure) = self.by_words(answer, words, said) {
             return match (failure, answer.retry_after) {
                 (Failure::Failed(error), Some(wait)) if error.is_later() => {
                     Error::later_after(wait, error.to_string()).into()
@@ -177,12 +194,14 @@ impl Circumstances<'_> {
     }
 
     /// By the lists of the settings.
-    fn by_words(&self, status: u16, words: &str, said: &str) -> Option<Failure> {
-        let (host, what, lists) = (self.host, self.what, &self.settings.refusals);
+    fn by_words(&self, answer: &Answer, words: &str, said: &str) -> Option<Failure> {
+        let (host, what, status, lists) = (self.host, self.what, answer.status, &self.settings.refusals);
         let words = words.to_lowercase();
         let is_in = |list: &[String]| list.iter().any(|entry| is_met(entry, status, &words));
-        if is_in(&lists.credentials) {
-            return Some(self.credentials(status, &words, said));
+        // Every further try brings the account nearer to its lock: these words count wherever in the body they stand.
+        let is_told = lists.tell_credentials(&words) || lists.tell_credentials(&String::from_utf8_lossy(&answer.body));
+        if is_told || is_in(&lists.credentials) {
+            return Some(self.credentials(status, &words, is_told, said));
         }
         if is_in(&lists.passing) {
             return Some(Error::later(format!("{host} cannot answer {what} now ({status}){said}")).into());
@@ -194,12 +213,15 @@ impl Circumstances<'_> {
         None
     }
 
-    fn credentials(&self, status: u16, words: &str, said: &str) -> Failure {
+    /// Refused credentials, or a lack of rights that is told by the same status. Where words told it, it is a wrong
+    /// password: it may have been changed since the user was let in.
+    fn credentials(&self, status: u16, words: &str, is_told: bool, said: &str) -> Failure {
         let (host, what) = (self.host, self.what);
         if self.bearer {
             return Failure::DeadToken(format!(" ({status}){said}"));
         }
         let rights = match self.accepted {
+            _ if is_told => None,
             true => Some("the same user was let in before, so this is about rights"),
             // The newest releases answer with 401 to whoever is known and may not.
             false => words.contains("not authori").then_some("the user is known, and this is about rights"),

@@ -349,10 +349,14 @@ impl PeopleSoftSettings {
         if self.format == Format::Json && self.tools < Tools::Pt856 {
             return refuse("`format: json` needs PeopleTools 8.55: use `format: xml`".to_owned());
         }
-        for (field, pattern) in [("date_prompt", &self.date_prompt), ("datetime_prompt", &self.datetime_prompt)] {
-            if !dates::is_pattern(pattern) {
+        let (date, datetime) = (&self.date_prompt, &self.datetime_prompt);
+        for (field, pattern, is_good, example) in [
+            ("date_prompt", date, dates::is_date_pattern(date), "%Y-%m-%d"),
+            ("datetime_prompt", datetime, dates::is_datetime_pattern(datetime), "%Y-%m-%d-%H.%M.%S"),
+        ] {
+            if !is_good {
                 return refuse(format!(
-                    "`{field}: {pattern}` is no pattern of strftime without commas, such as %Y-%m-%d"
+                    "`{field}: {pattern}` is no pattern of strftime without commas, such as {example}"
                 ));
             }
         }

@@ -25,7 +25,7 @@ use super::settings::{Auth, PeopleSoftSettings};
 use super::slices::Place;
 use super::{check, totals};
 use crate::http::{Answer, Http, HttpSettings};
-use crate::key_range::{At, shown};
+use crate::key_range::{At, Key, shown};
 
 /// Keys that the engine hands over at once; each is a call of its own.
 const KEYS_PER_READ: usize = 50;
@@ -140,7 +140,11 @@ impl PeopleSoftSource {
             Progress::Done(taken) => Waited::For(taken),
             Progress::Waiting(pending) => Waited::Still(Place { pending: Some(pending), ..place.clone() }),
             Progress::Lost => {
-                let pending = self.start(plan, query, &given(plan, place)).await?;
+                let given = given(plan, place);
+                let pending = match &place.pending {
+                    Some(lost) => self.start_again(plan, query, &given, lost).await?,
+                    None => self.start(plan, query, &given).await?,
+                };
                 Waited::Still(Place { pending: Some(pending), ..place.clone() })
             }
         })
@@ -149,21 +153,14 @@ impl PeopleSoftSource {
     /// Where a read goes on after a page.
     fn after(&self, plan: &Plan<'_>, window: Window, place: &Place, taken: Taken) -> Result<Page> {
         let Taken { rows, first, last, too_big, token, .. } = taken;
-        let again = |at: &&At| at.is_met_by(first.as_ref()) || at.is_met_by(last.as_ref());
-        if let Some(at) = place.at.as_ref().filter(again) {
-            let (fields, object) = (plan.after.join(", "), &plan.stream.object);
-            return Err(Error::stop(format!(
-                "{object} gave a page again that was read before the record {}: it has to be ordered by {fields}, which has to be \
-                 unique, and to hold only rows whose {fields} is greater than the prompt for it",
-                shown(&at.key)
-            )));
-        }
+        let page = page_key(first.as_ref(), last.as_ref());
+        refuse_again(plan, place, [first.as_ref(), last.as_ref(), page.as_ref()])?;
         let short = self.client.settings.stop_on_short_page && rows < plan.page_size();
         let pages = place.pages.saturating_add(1);
         let on = Place { pages, rows: place.rows + rows as u64, pending: None, ..place.clone() };
         let (ends_here, asked) = match &plan.way {
             Way::Queries { .. } => (plan.after.is_empty(), true),
-            Way::Operation(operation) => (operation.next == Next::None, operation.path.contains("{limit}")),
+            Way::Operation(operation) => (operation.next == Next::None, operation.holds("{limit}")),
         };
         if ends_here && asked && rows >= plan.page_size() {
             return Err(Error::stop(format!(
@@ -176,11 +173,11 @@ impl PeopleSoftSource {
             Way::Operation(operation) => match operation.next {
                 Next::None => None,
                 Next::AfterKey => behind(place, last, on),
-                Next::Counted => Some(on).filter(|_| rows > 0),
+                Next::Counted => Some(past(place, page, on)).filter(|_| rows > 0),
                 Next::Token(_) if token.is_some() && token == place.token => {
                     return Err(Error::stop(format!("{} gave the same token for two pages", plan.stream.object)));
                 }
-                Next::Token(_) => token.map(|token| Place { token: Some(token), ..on }),
+                Next::Token(_) => token.map(|token| Place { token: Some(token), ..past(place, page, on) }),
             },
             // A query that nothing goes on behind holds all its rows in one answer.
             Way::Queries { .. } if plan.after.is_empty() => None,
@@ -245,8 +242,51 @@ pub(super) fn given<'a>(plan: &'a Plan<'_>, place: &'a Place) -> Given<'a> {
 }
 
 /// On behind the last key; nothing behind an empty page.
-fn behind(place: &Place, last: Option<crate::key_range::Key>, on: Place) -> Option<Place> {
+fn behind(place: &Place, last: Option<Key>, on: Place) -> Option<Place> {
     last.map(|key| Place { at: Some(At::next(place.at.as_ref(), key)), ..on })
+}
+
+/// Refuses a page that was read before, told by its first row, its last one, and both.
+///
+/// # Errors
+/// Stops and says what the query or operation lacks.
+fn refuse_again(plan: &Plan<'_>, place: &Place, [first, last, page]: [Option<&Key>; 3]) -> Result<()> {
+    let Some(at) = &place.at else { return Ok(()) };
+    let object = &plan.stream.object;
+    let is_by_key = match &plan.way {
+        Way::Queries { .. } => true,
+        Way::Operation(operation) => operation.next == Next::AfterKey,
+    };
+    if is_by_key && (at.is_met_by(first) || at.is_met_by(last)) {
+        let fields = plan.after.join(", ");
+        return Err(Error::stop(format!(
+            "{object} gave a page again that was read before the record {}: it has to be ordered by {fields}, which has to be \
+             unique, and to hold only rows whose {fields} is greater than the prompt for it",
+            shown(&at.key)
+        )));
+    }
+    if !is_by_key && at.is_met_by(page) {
+        return Err(Error::stop(format!(
+            "{object} gave a page again that was read before, with the first record {}: does it heed `{{page}}`, `{{offset}}` \
+             or `{{token}}` of the call?",
+            first.map(shown).unwrap_or_default()
+        )));
+    }
+    Ok(())
+}
+
+/// What tells a page apart that is not asked for by a key: its first row and its last. The last one alone would not do:
+/// a row that is added meanwhile moves it to the next page.
+fn page_key(first: Option<&Key>, last: Option<&Key>) -> Option<Key> {
+    Some(first?.iter().chain(last?).cloned().collect())
+}
+
+/// On past a page that is told apart so; an empty page tells nothing.
+fn past(place: &Place, page: Option<Key>, on: Place) -> Place {
+    match page.filter(|page| !page.is_empty()) {
+        Some(page) => Place { at: Some(At::next(place.at.as_ref(), page)), ..on },
+        None => on,
+    }
 }
 
 pub(super) fn position(at: &impl Serialize) -> Result<Position> {

@@ -8,6 +8,7 @@ use tracing::{Instrument, Span, error, info, info_span};
 use super::{Context, close, deliver, load, poll, tell, transform};
 use crate::error::{Error, Kind, Result};
 use crate::metrics::{self, Unit};
+use crate::model::id::SyncId;
 use crate::model::message::{Message, Task};
 use crate::model::run::Run;
 use crate::ports::Received;
@@ -77,7 +78,7 @@ async fn decide(context: &Context, received: &Received, deadline: Option<DateTim
         Kind::Reject | Kind::Stop => {
             let why = failure.to_string();
             give_up(context, received, &why).await?;
-            if moves_records(&message.task) && !goes_on_with_a_secret(&message.task, &failure) {
+            if moves_records(&message.task) && !goes_on_with_a_secret(context, &message.task, &failure).await {
                 pause(context, received, &why).await?;
             }
             Ok(Disposition::GivenUp(why))
@@ -99,8 +100,20 @@ fn moves_records(task: &Task) -> bool {
 
 /// Whether a sync goes on by itself once the right secret is set, because nobody logs in before that. What a destination
 /// has refused is remembered nowhere: there a person looks.
-fn goes_on_with_a_secret(task: &Task, failure: &Error) -> bool {
-    failure.awaits_secret() && (matches!(task, Task::Poll(_)) || !failure.is_refused_credentials())
+async fn goes_on_with_a_secret(context: &Context, task: &Task, failure: &Error) -> bool {
+    match task {
+        _ if !failure.awaits_secret() => false,
+        _ if !failure.is_refused_credentials() => true,
+        Task::Poll(task) => is_stopped(context, &task.sync).await.unwrap_or(false),
+        _ => false,
+    }
+}
+
+/// Whether it is remembered that the source's secret was refused. Were it not, the next run would log in with it again.
+async fn is_stopped(context: &Context, sync: &SyncId) -> Result<bool> {
+    let source = context.plans.plan(sync)?.source.clone();
+    let fingerprint = context.connectors.secret_fingerprint(&sync.tenant, &source).await?;
+    Ok(context.store.connection_stopped(&sync.tenant, &source, &fingerprint).await?.is_some())
 }
 
 /// Repeating would fail the same way: the sync rests until a person starts it again.

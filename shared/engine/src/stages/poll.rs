@@ -205,9 +205,12 @@ async fn poll_source(
         if !session.has_permit(context, capabilities.sessions).await? {
             return Ok(Polled::NoSession);
         }
-        // Without a cursor every run reads everything, so it also finds what is gone.
+        // Without a cursor every run reads everything, so it also finds what is gone, where the source can be asked how much
+        // there is.
         let everything = PollTask { selection: Selection::Full { accept_deletes: false }, ..task.clone() };
-        let is_sweep = task.selection == Selection::Changes && capabilities.granularity == Granularity::None;
+        let is_sweep = task.selection == Selection::Changes
+            && capabilities.granularity == Granularity::None
+            && capabilities.counts;
         let task = if is_sweep { &everything } else { task };
         let run = match context.store.run(&task.run).await? {
             Some(run) if run.sequence <= task.sequence => run,

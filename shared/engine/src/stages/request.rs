@@ -3,6 +3,7 @@
 use super::{Context, deliver, start};
 use crate::config::nearest;
 use crate::error::{Error, Result};
+use crate::model::delivery::Delivery;
 use crate::model::id::{BatchId, IntegrationId, RunId, SyncId, TenantId};
 use crate::model::message::Reason;
 use crate::model::request::{ReplayRequest, Replayed, ReplayedRun};
@@ -15,6 +16,14 @@ use crate::model::window::{Replay, Selection};
 pub async fn replay(context: &Context, request: &ReplayRequest, integrations: &[IntegrationId]) -> Result<Replayed> {
     if let Some(delivery) = &request.delivery {
         one_thing(request)?;
+        let known = context.store.delivery(delivery).await?;
+        let is_theirs = |known: &Delivery| known.tenant == request.tenant && integrations.contains(&known.integration);
+        if !known.as_ref().is_some_and(is_theirs) {
+            let tenant = &request.tenant;
+            return Err(Error::stop(format!(
+                "delivery `{delivery}` of {tenant} is not known: `status` lists the newest"
+            )));
+        }
         let delivery = deliver::replay(context, delivery, request.may_arrive_twice).await?;
         return Ok(Replayed { delivery: Some(delivery.id), runs: Vec::new() });
     }

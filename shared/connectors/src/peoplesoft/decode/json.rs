@@ -75,8 +75,11 @@ pub(super) fn rows(text: &str, shape: &Shape, layout: &Layout, rows: &mut RowsWr
     if let Some(refusal) = refusal {
         return Err(refusal.into());
     }
-    read.map_err(|e| damaged(&layout.what, &e))?;
-    Ok(taken)
+    match read.map_err(|e| damaged(&layout.what, &e)) {
+        Ok(()) => Ok(taken),
+        Err(error) if taken.rows == 0 => Err(Failure::NoRows(error)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 struct Reader<'a> {

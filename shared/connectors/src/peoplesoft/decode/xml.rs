@@ -138,9 +138,8 @@ impl Rows<'_> {
     fn done(self) -> Result<Taken, Failure> {
         let what = &self.layout.what;
         if !self.taken.found {
-            return Err(
-                Error::later(format!("the XML of {what} holds no rows and does not say that there are none")).into()
-            );
+            let why = format!("the XML of {what} holds no rows and does not say that there are none");
+            return Err(Failure::NoRows(Error::later(why)));
         }
         if let Some(status) = self.last.filter(|status| status != LAST_BLOCK) {
             return Err(Error::later(format!("the answer of {what} is not whole: it says «{status}»")).into());

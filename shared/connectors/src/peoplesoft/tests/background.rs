@@ -62,6 +62,30 @@ async fn one_that_never_ends_or_fails_is_tried_again_later() {
 }
 
 #[tokio::test]
+async fn one_that_the_server_keeps_losing_is_started_again_a_few_times_only() {
+    let stub = Stub::start(|asked, _| match asked.path.contains("/ExecuteQueryPoll.v1/") {
+        true => Reply::xml(200, format!("<R><id>{ID}</id></R>")),
+        false => Reply::json(200, r#"{"data":{"status":"idNotFound"}}"#),
+    })
+    .await;
+    let error = read_all(&source(&stub, settings("1h")), &vouchers(), ALL).await.unwrap_err();
+    assert!(error.is_later() && error.to_string().contains("started 4 times"), "{error}");
+    let starts = stub.asked().iter().filter(|asked| asked.path.contains("/ExecuteQueryPoll.v1/")).count();
+    assert_eq!(starts, 4);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_not_taken_for_a_query_that_runs() {
+    let stub = Stub::start(|asked, _| match asked.path.contains("/ExecuteQueryPoll.v1/") {
+        true => Reply::xml(200, format!("<R><id>{ID}</id></R>")),
+        false => Reply::json(200, r#"{"text":"User password failed."}"#),
+    })
+    .await;
+    let error = read_all(&source(&stub, settings("1h")), &vouchers(), ALL).await.unwrap_err();
+    assert!(error.is_refused_credentials() && stub.asked().len() == 2, "{error}");
+}
+
+#[tokio::test]
 async fn a_start_without_an_id_says_what_is_missing() {
     let stub = Stub::scripted(vec![Reply::json(200, "{}")]).await;
     let error = read_all(&source(&stub, settings("1m")), &vouchers(), ALL).await.unwrap_err();

@@ -42,9 +42,17 @@ async fn what_a_site_wants_otherwise_is_a_setting() {
     assert!(asked.path.ends_with("/PSFT_EP/RunQuery.v2/private/ML_VENDOR/JSON/NONFILE"), "{}", asked.path);
     assert_eq!(
         asked.query,
-        "isconnectedquery=N&maxrows=1000&prompt_uniquepromptname=SETID%2CAFTER_KEY&prompt_fieldvalue=A%26B%2C\
+        "isconnectedquery=N&maxrows=1000&prompt_uniquepromptname=SETID%2CAFTER_KEY&prompt_fieldvalue=A%26B%2C%20\
          &filterfields=A.SETID%2CA.VENDOR_ID%2CA.NAME1&json_resp=true"
     );
+}
+
+#[tokio::test]
+async fn a_key_of_blanks_is_asked_for_as_it_came() {
+    let row = r#""SETID":"SHARE","VENDOR_ID":" ","NAME1":"x""#.to_owned();
+    let stub = Stub::scripted(vec![Reply::json(200, answer(&[row])), Reply::json(200, answer(&[]))]).await;
+    read_all(&source(&stub, json!({})), &suppliers(), super::fixture::ALL).await.unwrap();
+    assert_eq!(stub.asked()[1].parameter("prompt_fieldvalue"), Some("SHARE,%20"));
 }
 
 #[tokio::test]
@@ -194,6 +202,8 @@ fn settings_that_cannot_work_name_the_field() {
         (json!({"tools": "pt856", "auth": {"oauth2": {"token_url": "https://x"}}}), "needs PeopleTools 8.58"),
         (json!({"tools": "pt854"}), "use `format: xml`"),
         (json!({"date_prompt": "YYYY-MM-DD"}), "`date_prompt: YYYY-MM-DD`"),
+        (json!({"date_prompt": "%Y-%m-%d-%H.%M.%S"}), "`date_prompt: %Y-%m-%d-%H.%M.%S`"),
+        (json!({"datetime_prompt": "%Y-%m-%dT%H:%M:%S%z"}), "`datetime_prompt: %Y-%m-%dT%H:%M:%S%z`"),
         (json!({"quiet_hours": [{"from": "25:00", "to": "01:00"}]}), "`quiet_hours`"),
         (json!({"aliases": {"execute": "/x"}}), "no name of an operation"),
         (json!({"operations": {"X": {"path": "X.v1", "next": "after_key"}}}), "`operations.X` goes on by"),

@@ -73,11 +73,19 @@ async fn every_refusal_says_what_to_do_next() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_tried_once_in_either_form() {
+async fn a_wrong_password_is_tried_once_in_every_form() {
     for reply in [
         Reply::json(401, "").with("WWW-Authenticate", "Basic"),
         Reply::xml(500, notice("User password failed. (158,45)")),
         Reply::xml(403, notice("User password failed.")),
+        Reply::json(500, "Integration Gateway: User password failed."),
+        Reply::json(200, "(158,45)"),
+        Reply::xml(500, "<html><head><title>Error</title></head><body>User Password Failed</body></html>"),
+        Reply::xml(200, "<html><body>User password failed. (158,45)</body></html>"),
+        Reply::json(200, r#"{"answer":{"text":"User password failed."}}"#),
+        Reply::json(200, r#"{"status":"error","data":{"text":"User password failed."}}"#),
+        Reply::json(200, r#"{"status":"success","data":{"query":{"rows":"User password failed."}}}"#),
+        Reply::xml(200, "<R><text>User password failed.</text></R>"),
     ] {
         let stub = Stub::scripted(vec![reply]).await;
         let source = source(&stub, json!({}));
@@ -90,13 +98,28 @@ async fn a_wrong_password_is_tried_once_in_either_form() {
 }
 
 #[tokio::test]
-async fn who_was_let_in_before_lacks_rights_and_not_a_password() {
-    let stub = Stub::scripted(vec![Reply::json(200, answer(&[])), Reply::json(401, "")]).await;
-    let source = source(&stub, json!({}));
-    first_page(&source, &vouchers()).await.unwrap();
-    let error = first_page(&source, &vouchers()).await.unwrap_err();
-    assert!(error.kind() == Kind::Stop && !error.is_refused_credentials(), "{error}");
-    assert!(error.to_string().contains("this is about rights"), "{error}");
+async fn who_was_let_in_before_lacks_rights_unless_the_words_name_the_password() {
+    for (reply, is_password, words) in [
+        (Reply::json(401, ""), false, "this is about rights"),
+        (Reply::xml(401, notice("User password failed. (158,45)")), true, "accounts lock"),
+        (Reply::xml(500, notice("Not authorized. (158,45)")), true, "accounts lock"),
+    ] {
+        let stub = Stub::scripted(vec![Reply::json(200, answer(&[])), reply]).await;
+        let source = source(&stub, json!({}));
+        first_page(&source, &vouchers()).await.unwrap();
+        let error = first_page(&source, &vouchers()).await.unwrap_err();
+        assert!(!error.is_later() && error.is_refused_credentials() == is_password, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_may_speak_of_passwords() {
+    let voucher = super::fixture::Voucher { stamp: String::new(), amount: "1" };
+    let row = super::fixture::row("US001|1", &voucher).replace("INV-1", "password failed (158,45)");
+    let stub = Stub::scripted(vec![Reply::json(200, answer(&[row]))]).await;
+    let (rows, _) = first_page(&source(&stub, json!({})), &vouchers()).await.unwrap();
+    assert_eq!(rows[0][2].to_text(), "password failed (158,45)");
 }
 
 #[tokio::test]
