@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod faults;
+pub mod gate;
 mod http;
 pub mod jde;
 pub mod looker;

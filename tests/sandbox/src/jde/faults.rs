@@ -7,11 +7,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use super::grid::Twist;
 use super::row::Row;
 use super::tables::Tables;
+use crate::gate::Gate;
 
 /// The body that comes with a [`Fault::Status`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,41 +139,6 @@ impl fmt::Debug for Fault {
             Self::Before(_) => "Before",
         };
         f.write_str(name)
-    }
-}
-
-/// Holds calls until it is opened, so that a test can look at a call under way without waiting by the clock.
-#[derive(Clone, Debug)]
-pub struct Gate(Arc<watch::Sender<(bool, usize)>>);
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Gate {
-    /// A closed gate.
-    pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new((false, 0))))
-    }
-
-    /// Lets all held calls go on, and later ones pass.
-    pub fn open(&self) {
-        self.0.send_modify(|state| state.0 = true);
-    }
-
-    /// Waits until `calls` calls have arrived at the gate.
-    pub async fn reached_by(&self, calls: usize) {
-        let mut state = self.0.subscribe();
-        // The gate itself holds the sender, so this ends only when the calls are there.
-        let _arrived = state.wait_for(|state| state.1 >= calls).await.is_ok();
-    }
-
-    pub(super) async fn pass(&self) {
-        let mut state = self.0.subscribe();
-        self.0.send_modify(|state| state.1 += 1);
-        let _opened = state.wait_for(|state| state.0).await.is_ok();
     }
 }
 

@@ -40,9 +40,10 @@ mod value;
 use crate::http;
 
 pub use crate::faults::Calls;
+pub use crate::gate::Gate;
 pub use bulk::Bulk;
 pub use cell::{Collation, Value};
-pub use faults::{ErrorBody, Fault, Gate, Hook, RowTest};
+pub use faults::{ErrorBody, Fault, Hook, RowTest};
 pub use row::Row;
 pub use schema::{ColumnDef, Kind, Schema, SchemaError, look_up};
 pub use server::{Call, JdeSandbox};

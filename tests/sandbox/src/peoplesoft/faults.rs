@@ -7,9 +7,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::gate::Gate;
 use super::record::Records;
 use super::settings::ErrorBody;
+use crate::gate::Gate;
 
 /// How a call goes wrong.
 #[derive(Clone)]

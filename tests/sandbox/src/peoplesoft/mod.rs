@@ -15,7 +15,6 @@ mod dictionary;
 mod error;
 mod extract;
 mod faults;
-mod gate;
 mod operations;
 mod page;
 mod prompts;
@@ -37,6 +36,7 @@ mod value;
 use crate::http;
 
 pub use crate::faults::Calls;
+pub use crate::gate::Gate;
 pub use call::Call;
 pub use cell::{Cell, Decimal, Kind};
 pub use custom::{CustomOperation, MemberNames, Next};
@@ -46,7 +46,6 @@ pub use definition::{
 };
 pub use extract::{CsvError, From};
 pub use faults::{Fault, Hook};
-pub use gate::Gate;
 pub use queries::DefinitionError;
 pub use record::{Record, Records, Row};
 pub use schema::{Field, RecordError, Schema};

@@ -32,7 +32,7 @@ impl Gate {
         let _arrived = state.wait_for(|state| state.1 >= calls).await.is_ok();
     }
 
-    pub(super) async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         let mut state = self.0.subscribe();
         self.0.send_modify(|state| state.1 += 1);
         let _opened = state.wait_for(|state| state.0).await.is_ok();
