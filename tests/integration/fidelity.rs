@@ -24,6 +24,12 @@ fn the_generated_lookml_is_read_by_a_public_parser() {
     script("lookml.py", &[golden.as_os_str()]);
 }
 
+#[cfg(feature = "databricks")]
+#[test]
+fn the_databricks_simulator_serves_databricks_own_client() {
+    script("databricks.py", &[example("sandbox", "databricks").as_os_str()]);
+}
+
 #[test]
 fn the_looker_simulator_serves_lookers_own_client() {
     script("looker.py", &[example("sandbox", "looker").as_os_str()]);

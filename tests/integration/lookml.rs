@@ -298,5 +298,7 @@ fn number(warehouse: &Warehouse, sql: &str) -> i64 {
         Warehouse::Postgres(postgres) => {
             postgres.query(sql)[0].values().next().unwrap().parse().unwrap_or_else(|e| panic!("{sql}: {e}"))
         }
+        #[cfg(feature = "databricks")]
+        Warehouse::Databricks(lakehouse) => lakehouse.sql(sql)[0][0].parse().unwrap_or_else(|e| panic!("{sql}: {e}")),
     }
 }

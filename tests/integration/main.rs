@@ -13,6 +13,8 @@
 
 mod bad_input;
 mod complaints;
+#[cfg(feature = "databricks")]
+mod databricks;
 mod fidelity;
 mod first_sync;
 mod infra;

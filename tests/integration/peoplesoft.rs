@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use crate::postgres::postgres;
 use crate::world::peoplesoft::{Site, pages, streams};
-use crate::world::{Warehouse, record_key};
+use crate::world::record_key;
 
 fn told(row: &Json, what: &str) -> u64 {
     row[what].as_u64().unwrap()
@@ -31,7 +31,7 @@ fn a_month_of_vouchers_goes_the_same_way_into_postgres() {
     a_month(&Site::into_warehouse(warehouse));
 }
 
-fn a_month(site: &Site) {
+pub fn a_month(site: &Site) {
     // Pages smaller than most records, so that there is something to page through.
     site.setting("page_size", "25");
     site.cli(&["check"]).ok().says(&["columns can be read"]);
@@ -108,10 +108,7 @@ fn reconcile_names_what_was_planted(site: &Site, changed: &[String], gone: &[Str
     for row in equal["syncs"].as_array().unwrap() {
         assert_eq!((&row["ok"], &row["differences"]), (&json!(true), &json!([])), "{row}");
     }
-    let table = match &site.warehouse {
-        Warehouse::Sqlite(_) => "vouchers".to_owned(),
-        Warehouse::Postgres(postgres) => format!("\"{}\".vouchers", postgres.schema),
-    };
+    let table = site.warehouse.table("vouchers");
     let (changed, gone_key) = (record_key(changed), record_key(gone));
     let by_hand = format!("UPDATE {table} SET gross_amount = 1 WHERE _source_id = '{changed}'");
     site.warehouse.execute(&by_hand);

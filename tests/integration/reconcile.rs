@@ -9,15 +9,11 @@ use sandbox::jde::{Calls, Fault};
 use serde_json::{Value as Json, json};
 
 use crate::postgres::postgres;
-use crate::world::{Ran, Warehouse, World, record_key};
+use crate::world::{Ran, World, record_key};
 
 /// Runs SQL behind the program's back; `{t}` is the table of the invoices.
 fn by_hand(world: &World, sql: &str) {
-    let table = match &world.warehouse {
-        Warehouse::Sqlite(_) => "ap_invoices".to_owned(),
-        Warehouse::Postgres(postgres) => format!("\"{}\".ap_invoices", postgres.schema),
-    };
-    world.warehouse.execute(&sql.replace("{t}", &table));
+    world.warehouse.execute(&sql.replace("{t}", &world.warehouse.table("ap_invoices")));
 }
 
 /// Changes columns of one invoice in the warehouse.
@@ -318,10 +314,7 @@ fn older_mapping(world: &World) {
     world.cli(&["reconcile"]).ok();
 
     let key = record_key(&world.key("F0101", 4));
-    let table = match &world.warehouse {
-        Warehouse::Sqlite(_) => "suppliers".to_owned(),
-        Warehouse::Postgres(postgres) => format!("\"{}\".suppliers", postgres.schema),
-    };
+    let table = world.warehouse.table("suppliers");
     let update = |value: &str| {
         world.warehouse.execute(&format!("UPDATE {table} SET extra = '{value}' WHERE _source_id = '{key}'"));
     };

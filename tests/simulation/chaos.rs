@@ -13,6 +13,7 @@ use engine::model::batch::{Archived, MappedBatch, Version};
 use engine::model::decimal::Decimal;
 use engine::model::delivery::{Cycle, Delivery};
 use engine::model::id::{BatchId, ConnectionId, DeliveryId, IntegrationId, RecordKey, RunId, SyncId, TenantId};
+use engine::model::link::Link;
 use engine::model::message::{Message, Stage};
 use engine::model::rows::{Rows, RowsWriter};
 use engine::model::run::Run;
@@ -22,8 +23,8 @@ use engine::model::totals::{GroupBy, GroupTotal};
 use engine::model::window::Window;
 use engine::plan::StreamSpec;
 use engine::ports::{
-    ArchivePut, Change, Destination, DestinationCapabilities, Finding, HeldFilter, Page, Queue, ReadRequest, Received,
-    Source, SourceCapabilities, SourceGroup, Store, Totals, Which, Written,
+    AfterRun, Applied, ArchivePut, Change, Destination, DestinationCapabilities, Finding, HeldFilter, Landed, Outgoing,
+    Page, Queue, ReadRequest, Received, Source, SourceCapabilities, SourceGroup, Store, Totals, Which, Written,
 };
 use engine::{Error, Result};
 
@@ -132,6 +133,8 @@ shaky! {
     settle(sync: &SyncId, settled: &[Settled]) -> ();
     link(sync: &SyncId, links: &[(RecordKey, String)]) -> ();
     linked(sync: &SyncId, keys: &[RecordKey]) -> Vec<(RecordKey, String)>;
+    links(sync: &SyncId, keys: &[RecordKey]) -> Vec<(RecordKey, Link)>;
+    update_link(sync: &SyncId, key: &RecordKey, change: Change<'_, Link>) -> Link;
     update_cycle(tenant: &TenantId, integration: &IntegrationId, name: &str, change: Change<'_, Cycle>) -> Cycle;
     create_delivery(delivery: &Delivery) -> ();
     delivery(delivery: &DeliveryId) -> Option<Delivery>;
@@ -154,6 +157,14 @@ shaky! {
         async fn check(&self, tables: &[&TableSpec]) -> Vec<Finding> {
             self.inner.check(tables).await
         }
+
+        /// A call that was not made may be made again; of one whose reply is lost nobody knows.
+        async fn send(&self, table: &TableSpec, record: &Outgoing<'_>) -> Result<Option<String>> {
+            self.chaos.strike("send")?;
+            let sent = self.inner.send(table, record).await?;
+            self.chaos.strike("send").map_err(|_| Error::unknown("the reply was lost"))?;
+            Ok(sent)
+        }
     }
     prepare(table: &TableSpec) -> ();
     write(table: &TableSpec, batch: &MappedBatch) -> Vec<Written>;
@@ -166,7 +177,8 @@ shaky! {
     count_standing(table: &TableSpec, sync: &SyncId) -> u64;
     forget(table: &TableSpec, sync: &SyncId, keys: &[RecordKey]) -> ();
     mark_deleted(table: &TableSpec, sync: &SyncId, before: Version, keys: &[RecordKey]) -> Vec<RecordKey>;
-    after_run(table: &TableSpec, sync: &SyncId) -> ();
+    apply(table: &TableSpec, landed: &Landed<'_>, progress: Option<&str>) -> Applied;
+    after_run(table: &TableSpec, landed: &Landed<'_>, progress: Option<&str>) -> AfterRun;
 }
 
 shaky! {

@@ -121,11 +121,11 @@ impl Worker {
     /// Takes one message and does it. Says whether there was one.
     async fn work(&self) -> Result<bool> {
         let mut messages = self.embedded.receive(self.stage, 1, VISIBILITY).await?;
-        let Some(received) = messages.pop() else {
+        let Some(received) = messages.pop().map(Arc::new) else {
             return Ok(false);
         };
         let context = self.context.clone();
-        let task = received.clone();
+        let task = Arc::clone(&received);
         // A task of its own, so that a panic is this message's failure and not the end of the process.
         let mut handled = EndsWithWorker(tokio::spawn(async move { handle(&context, &task, None).await }));
         match (&mut handled.0).await {

@@ -49,6 +49,9 @@ pub struct SyncRow {
     pub note: String,
     /// Steps after the load that failed.
     pub warnings: Vec<String>,
+    /// What else is worth knowing, such as what became of a job that was run after the load.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Records that are held as rejects now, whichever run brought them.
     pub open_rejects: u64,
     /// Records that wait now, whichever run brought them.
@@ -100,6 +103,7 @@ impl SyncRow {
             agrees: proof.map(|proof| proof.agrees),
             note,
             warnings: runs.iter().flat_map(|run| run.warnings.iter().cloned()).collect(),
+            notes: runs.iter().flat_map(|run| run.notes.iter().cloned()).collect(),
             open_rejects: held.0,
             open_waiting: held.1,
             runs: Vec::new(),
@@ -129,6 +133,7 @@ impl SyncRow {
             agrees: self.agrees.zip(next.agrees).map(|(first, second)| first && second),
             note: worse.note.clone(),
             warnings: [self.warnings.as_slice(), &next.warnings].concat(),
+            notes: [self.notes.as_slice(), &next.notes].concat(),
             open_rejects: next.open_rejects,
             open_waiting: next.open_waiting,
             runs: vec![self.clone(), next.clone()],
@@ -222,7 +227,7 @@ impl Rows {
         let mut problems: Vec<(String, Vec<String>)> = Vec::new();
         for row in &self.syncs {
             let problem = (!row.is_ok() && !row.note.is_empty()).then(|| format!("{}: {}", row.problem(), row.note));
-            for text in problem.into_iter().chain(row.warnings.iter().cloned()) {
+            for text in problem.into_iter().chain(row.warnings.iter().chain(&row.notes).cloned()) {
                 match problems.iter_mut().find(|(known, _)| *known == text) {
                     Some((_, syncs)) if syncs.contains(&self.name(row)) => {}
                     Some((_, syncs)) => syncs.push(self.name(row)),

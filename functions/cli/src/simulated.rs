@@ -1,6 +1,8 @@
 //! The simulated systems around JD Edwards, for `demo` and `sandbox`: a Looker over the warehouse file, and somebody who
 //! receives what it sends. [`peoplesoft`] is the ERP of another integration.
 
+#[cfg(feature = "databricks")]
+pub mod databricks;
 pub mod peoplesoft;
 
 use std::net::{Ipv4Addr, SocketAddr};

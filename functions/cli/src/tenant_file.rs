@@ -26,6 +26,19 @@ pub struct TenantFile<'a> {
     pub looker: Option<LookerBlock<'a>>,
     /// The PeopleSoft that is read too; without one its lines are there as comments.
     pub peoplesoft: Option<PeopleSoftBlock<'a>>,
+    /// The Databricks that PeopleSoft goes to as well; without one its lines are there as comments.
+    pub databricks: Option<DatabricksBlock<'a>>,
+}
+
+/// The Databricks of a tenant file to start from.
+#[derive(Debug, Clone, Copy)]
+pub struct DatabricksBlock<'a> {
+    /// Address of the workspace.
+    pub url: &'a str,
+    /// The id of its SQL warehouse.
+    pub warehouse: &'a str,
+    /// Name of its secret.
+    pub secret: &'a str,
 }
 
 /// The PeopleSoft of a tenant file to start from.
@@ -67,6 +80,16 @@ const PEOPLESOFT_ELSEWHERE: PeopleSoftBlock<'_> = PeopleSoftBlock {
     setids: &["SHARE"],
 };
 
+/// What the commented lines about Databricks say.
+const DATABRICKS_ELSEWHERE: DatabricksBlock<'_> = DatabricksBlock {
+    url: "https://dbc-a1b2c3d4-e5f6.cloud.databricks.com",
+    warehouse: "1234567890abcdef",
+    secret: "acme-databricks",
+};
+
+/// Lines of the template that are about Databricks.
+const DATABRICKS_MARK: &str = "{D}";
+
 /// Lines of the template that are about Looker.
 const LOOKER_MARK: &str = "{#}";
 
@@ -80,7 +103,12 @@ impl TenantFile<'_> {
         let quoted = |text: &str| json!(text).to_string();
         let (looker, peoplesoft) =
             (self.looker.unwrap_or(LOOKER_ELSEWHERE), self.peoplesoft.unwrap_or(PEOPLESOFT_ELSEWHERE));
-        let marks = [(LOOKER_MARK, self.looker.is_some()), (PEOPLESOFT_MARK, self.peoplesoft.is_some())];
+        let databricks = self.databricks.unwrap_or(DATABRICKS_ELSEWHERE);
+        let marks = [
+            (LOOKER_MARK, self.looker.is_some()),
+            (PEOPLESOFT_MARK, self.peoplesoft.is_some()),
+            (DATABRICKS_MARK, self.databricks.is_some()),
+        ];
         let uncommented = |line: &str| match marks.iter().find_map(|(mark, on)| Some((line.strip_prefix(mark)?, *on))) {
             Some((line, true)) => format!("{line}\n"),
             // All marks in one column: without them the lines are as they should be.
@@ -95,6 +123,9 @@ impl TenantFile<'_> {
             .replace("{peoplesoft_node}", &quoted(peoplesoft.node))
             .replace("{peoplesoft_secret}", &quoted(peoplesoft.secret))
             .replace("{peoplesoft_setids}", &json!(peoplesoft.setids).to_string())
+            .replace("{databricks_url}", &quoted(databricks.url))
+            .replace("{databricks_warehouse}", &quoted(databricks.warehouse))
+            .replace("{databricks_secret}", &quoted(databricks.secret))
             .replace("{url}", &quoted(self.url))
             .replace("{secret}", &quoted(self.secret))
             .replace("{warehouse}", &quoted(&self.warehouse.display().to_string()))
@@ -115,7 +146,7 @@ mod tests {
 
     fn to_start_from() -> String {
         let (url, warehouse) = (sandbox_url(SANDBOX_PORT), Path::new("acme-warehouse.sqlite"));
-        TenantFile { url: &url, secret: "acme-jde", warehouse, looker: None, peoplesoft: None }.text()
+        TenantFile { url: &url, secret: "acme-jde", warehouse, looker: None, peoplesoft: None, databricks: None }.text()
     }
 
     /// The file once somebody has taken the lines of a system out of their comments.
@@ -155,6 +186,21 @@ mod tests {
             assert!(text.contains(&format!("\n      {name}: ")), "{text}");
             config::read(TenantId::new("acme"), "acme.yaml", &text).unwrap();
         }
+    }
+
+    #[test]
+    fn the_databricks_block_is_valid_once_it_and_peoplesofts_are_taken_out_of_their_comments() {
+        let (template, text) = (include_str!("tenant.yaml"), to_start_from());
+        let lines = template.lines().zip(text.lines()).map(|(known, line)| match line.strip_prefix("  # ") {
+            Some(rest) if known.starts_with(PEOPLESOFT_MARK) || known.starts_with(DATABRICKS_MARK) => {
+                format!("  {rest}\n")
+            }
+            _ => format!("{line}\n"),
+        });
+        let config = config::read(TenantId::new("acme"), "acme.yaml", &lines.collect::<String>()).unwrap();
+        let of_databricks = |id: &str| id == "peoplesoft-databricks";
+        let syncs = config.plans.iter().filter(|sync| of_databricks(sync.plan.id.integration.as_str()));
+        assert!(syncs.filter(|sync| sync.enabled).any(|sync| sync.plan.reverse));
     }
 
     #[test]

@@ -41,7 +41,7 @@ const READ_AT_ONCE: usize = 100;
 const WRITTEN_AT_ONCE: usize = 25;
 
 /// Calls at the same time, of those that belong to one piece of work.
-const CALLS: usize = 8;
+pub(crate) const CALLS: usize = 8;
 
 /// How often something is tried that others were in the way of.
 const ATTEMPTS: u32 = 12;

@@ -7,18 +7,19 @@
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use engine::ports::Change;
 use engine::{Error, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::database::{
-    Database, ITEM, Item, OWNER, Place, Transacted, Verdict, built, in_the_way, is_conflict, number, number_in,
+    CALLS, Database, ITEM, Item, Place, Transacted, Verdict, built, in_the_way, is_conflict, number, number_in,
     overloaded, text, text_in,
 };
 use crate::failure::failed;
 use crate::pause::{pause, unique_name};
 
-const VALUE: &str = "value";
-const VERSION: &str = "version";
+pub(crate) const VALUE: &str = "value";
+pub(crate) const VERSION: &str = "version";
 const MARK: &str = "mark";
 
 /// How often a document is changed anew that others change at the same time. Each time one of them gets through.
@@ -44,20 +45,32 @@ impl Document {
 pub(crate) struct Draft {
     place: Place,
     json: String,
-    /// The version that it follows; 0 where nothing may be.
+    /// The version that it follows; 0 where none may be.
     after: i64,
     mark: String,
+    /// Attributes that stand beside the value.
+    beside: Item,
 }
 
 impl Draft {
     /// The first version of a document.
     pub(crate) fn new<T: Serialize>(place: Place, value: &T) -> Result<Self> {
-        Ok(Self { place, json: to_json(value)?, after: 0, mark: unique_name() })
+        Self::following(0, place, value)
     }
 
     /// The version after `before`.
     pub(crate) fn after<T: Serialize>(before: &Document, place: Place, value: &T) -> Result<Self> {
-        Ok(Self { after: before.version, ..Self::new(place, value)? })
+        Self::following(before.version, place, value)
+    }
+
+    /// The version after that number, 0 for none.
+    pub(crate) fn following<T: Serialize>(version: i64, place: Place, value: &T) -> Result<Self> {
+        Ok(Self { place, json: to_json(value)?, after: version, mark: unique_name(), beside: Item::new() })
+    }
+
+    /// With attributes of its own beside the value.
+    pub(crate) fn with(self, beside: Item) -> Self {
+        Self { beside, ..self }
     }
 
     /// Names the change from one version to the next, for a transaction that must not be done twice.
@@ -70,24 +83,24 @@ impl Draft {
         item.insert(VALUE.to_owned(), text(&self.json));
         item.insert(VERSION.to_owned(), number(self.after + 1));
         item.insert(MARK.to_owned(), text(&self.mark));
+        item.extend(self.beside.clone());
         item
     }
 
-    fn condition(&self) -> (&'static str, &'static str) {
+    fn condition(&self) -> &'static str {
         match self.after {
-            0 => ("attribute_not_exists(#seen)", OWNER),
-            _ => ("#seen = :seen", VERSION),
+            0 => "attribute_not_exists(#seen)",
+            _ => "#seen = :seen",
         }
     }
 
     /// The write as a part of a transaction.
     pub(crate) fn in_transaction(&self, table: &str) -> Result<TransactWriteItem> {
-        let (condition, attribute) = self.condition();
         let mut put = Put::builder()
             .table_name(table)
             .set_item(Some(self.item()))
-            .condition_expression(condition)
-            .expression_attribute_names("#seen", attribute);
+            .condition_expression(self.condition())
+            .expression_attribute_names("#seen", VERSION);
         if self.after > 0 {
             put = put.expression_attribute_values(":seen", number(self.after));
         }
@@ -153,16 +166,44 @@ impl Database {
         Err(overloaded(&format!("table {table}")))
     }
 
+    /// Sets attributes beside the values of documents, which may be missing, and counts their versions up: whoever changes
+    /// one of the values at the same time looks again. Many items in one call are written whole, so each takes a call.
+    ///
+    /// 1 WRU per KB. No place may be named twice.
+    pub(crate) async fn amend_many(&self, table: &str, amended: Vec<(Place, Item)>) -> Result<()> {
+        let writes = stream::iter(amended.into_iter().map(|(place, beside)| self.amend(table, place, beside)));
+        writes.buffer_unordered(CALLS).try_collect().await
+    }
+
+    async fn amend(&self, table: &str, place: Place, beside: Item) -> Result<()> {
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(table)
+            .set_key(Some(place.key()))
+            .expression_attribute_names("#version", VERSION)
+            .expression_attribute_values(":one", number(1));
+        let mut sets = Vec::new();
+        for (i, (name, value)) in beside.into_iter().enumerate() {
+            sets.push(format!("#set{i} = :set{i}"));
+            request = request
+                .expression_attribute_names(format!("#set{i}"), name)
+                .expression_attribute_values(format!(":set{i}"), value);
+        }
+        let request = request.update_expression(format!("SET {} ADD #version :one", sets.join(", ")));
+        let sent = request.send().await;
+        sent.map(|_| ()).map_err(|e| failed("dynamodb:UpdateItem", &format!("table {table}"), &e))
+    }
+
     /// Says whether it was written, now or by a call whose answer was lost.
-    async fn write(&self, table: &str, draft: &Draft) -> Result<bool> {
-        let (condition, attribute) = draft.condition();
+    pub(crate) async fn write(&self, table: &str, draft: &Draft) -> Result<bool> {
         let mut request = self
             .client
             .put_item()
             .table_name(table)
             .set_item(Some(draft.item()))
-            .condition_expression(condition)
-            .expression_attribute_names("#seen", attribute)
+            .condition_expression(draft.condition())
+            .expression_attribute_names("#seen", VERSION)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if draft.after > 0 {
             request = request.expression_attribute_values(":seen", number(draft.after));

@@ -15,6 +15,7 @@ mod configuration;
 mod database;
 mod document;
 mod failure;
+mod https;
 mod pause;
 mod queue;
 mod settings;
@@ -26,12 +27,16 @@ mod vault;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
 pub use configuration::{Configuration, ConfigurationWritten};
 pub use failure::failed;
+pub use https::https;
 pub use queue::{DeadLetter, Record, body, received};
 pub use settings::{Queues, Settings, Tables};
 pub use vault::{NOT_SET_YET, SecretsVault, VAULT_TTL};
@@ -49,13 +54,38 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Region, credentials and endpoints from where every AWS tool takes them, with the retries and time-outs that this
 /// backend counts on.
 pub async fn configuration() -> SdkConfig {
-    let timeouts =
-        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts)
+        .http_client(https())
+        .retry_config(retries())
+        .timeout_config(timeouts())
         .load()
         .await
+}
+
+/// The same inside a function, where region and credentials are in the environment and nowhere else. Without the other
+/// places to look for them, a function is a good deal smaller.
+pub fn configuration_of_function() -> SdkConfig {
+    let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).map(Region::new);
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region)
+        .credentials_provider(credentials)
+        .identity_cache(IdentityCache::lazy().build())
+        .http_client(https())
+        .retry_config(retries())
+        .timeout_config(timeouts());
+    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    config.build()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS)
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build()
 }
 
 /// Queue and store of one integration, for all its tenants or for one. Clones share the same connections.

@@ -2,11 +2,13 @@
 
 mod stub;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use engine::Kind;
-use engine::model::id::{RecordKey, SyncId};
+use engine::model::audit::{AuditBatch, AuditEntry, Outcome};
+use engine::model::id::{BatchId, RecordKey, RunId, SyncId};
+use engine::model::link::Link;
 use engine::model::message::{BatchTask, Message, Task};
 use engine::ports::{Queue, Store};
 use serde_json::{Value, json};
@@ -28,19 +30,15 @@ fn sync() -> SyncId {
     "acme/jde-looker/orders".parse().unwrap()
 }
 
-fn links() -> Vec<(RecordKey, String)> {
-    (0..30).map(|i| (RecordKey::new(format!("key {i}")), "there".to_owned())).collect()
-}
-
 #[tokio::test]
 async fn what_dynamodb_leaves_unprocessed_is_asked_for_again_until_it_is_done() {
     let (written, calls) = (Mutex::new(Vec::new()), Mutex::new(0));
     let stub = Stub::start(move |action, request| {
-        if action == "BatchGetItem" {
-            return Answer::ok(json!({ "Responses": {} }));
+        if action != "BatchWriteItem" {
+            return Answer::ok(json!({}));
         }
         // Of each call the first half is done.
-        let puts = request["RequestItems"]["table_links"].as_array().unwrap().clone();
+        let puts = request["RequestItems"]["table_audit"].as_array().unwrap().clone();
         let (done, left) = puts.split_at(puts.len().div_ceil(2));
         written.lock().unwrap().extend(done.iter().map(|put| put["PutRequest"]["Item"]["owner"]["S"].clone()));
         *calls.lock().unwrap() += 1;
@@ -48,13 +46,90 @@ async fn what_dynamodb_leaves_unprocessed_is_asked_for_again_until_it_is_done() 
         assert!(all < 30 || *calls.lock().unwrap() > 2);
         match left.is_empty() {
             true => Answer::ok(json!({ "UnprocessedItems": {} })),
-            false => Answer::ok(json!({ "UnprocessedItems": { "table_links": left } })),
+            false => Answer::ok(json!({ "UnprocessedItems": { "table_audit": left } })),
         }
     });
     let stub = stub.await;
-    at(&stub).link(&sync(), &links()).await.unwrap();
+    let entry = |i| AuditEntry { key: RecordKey::new(format!("key {i}")), outcome: Outcome::Inserted, detail: None };
+    let audit = AuditBatch {
+        sync: sync(),
+        batch: BatchId { run: RunId::new("1"), seq: 0 },
+        part: 0,
+        at: Default::default(),
+        mapping: 1,
+        version: 1,
+        entries: (0..30).map(entry).collect(),
+    };
+    at(&stub).write_audit(&audit).await.unwrap();
     let puts = stub.actions().into_iter().filter(|action| action == "BatchWriteItem").count();
-    assert!(puts > 2, "30 links take two calls when nothing is left: {puts}");
+    assert!(puts > 2, "30 lines take two calls when nothing is left: {puts}");
+}
+
+#[tokio::test]
+async fn links_that_dynamodb_leaves_unread_are_asked_for_again_until_all_are_there() {
+    let stub = Stub::start(|_, request| {
+        // Of each call of at most a hundred the first half is answered.
+        let keys = request["RequestItems"]["table_links"]["Keys"].as_array().unwrap();
+        assert!(keys.len() <= 100);
+        let (done, left) = keys.split_at(keys.len().div_ceil(2));
+        let items: Vec<Value> = done
+            .iter()
+            .map(|key| {
+                let value = json!({ "version": 7 }).to_string();
+                json!({ "owner": key["owner"], "item": key["item"], "value": { "S": value }, "version": { "N": "1" } })
+            })
+            .collect();
+        let left = match left.is_empty() {
+            true => json!({}),
+            false => json!({ "table_links": { "Keys": left, "ConsistentRead": true } }),
+        };
+        Answer::ok(json!({ "Responses": { "table_links": items }, "UnprocessedKeys": left }))
+    });
+    let stub = stub.await;
+    let keys: Vec<RecordKey> = (0..130).map(|i| RecordKey::new(format!("key {i}"))).collect();
+    let mut found = at(&stub).links(&sync(), &keys).await.unwrap();
+    found.sort_by_key(|(key, _)| keys.iter().position(|asked| asked == key));
+    let expected: Vec<_> = keys.into_iter().map(|key| (key, Link { version: 7, ..Link::default() })).collect();
+    assert_eq!(found, expected);
+    assert!(stub.actions().len() > 2, "130 links take two calls when nothing is left");
+}
+
+#[tokio::test]
+async fn a_link_that_somebody_else_has_changed_meanwhile_is_changed_as_it_is_then() {
+    let item = |version: &str, value: Value| {
+        json!({ "owner": { "S": "o" }, "item": { "S": "link" }, "version": { "N": version }, "mark": { "S": "theirs" },
+                "value": { "S": value.to_string() }, "there": { "S": "7" } })
+    };
+    let (written, reads) = (Arc::new(Mutex::new(Value::Null)), Mutex::new(0));
+    let seen = written.clone();
+    let stub = Stub::start(move |action, request| {
+        let mut reads = reads.lock().unwrap();
+        match action {
+            "GetItem" => {
+                *reads += 1;
+                match *reads {
+                    1 => Answer::ok(json!({})),
+                    _ => Answer::ok(json!({ "Item": item("4", json!({ "version": 5 })) })),
+                }
+            }
+            _ if *reads == 1 => {
+                let kind = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+                let there = item("4", json!({ "version": 5 }));
+                Answer::Status(400, json!({ "__type": kind, "message": "refused", "Item": there }))
+            }
+            _ => {
+                assert_eq!(request["ExpressionAttributeValues"][":seen"]["N"], "4");
+                *seen.lock().unwrap() = request["Item"].clone();
+                Answer::ok(json!({}))
+            }
+        }
+    });
+    let stub = stub.await;
+    let link = at(&stub).update_link(&sync(), &RecordKey::new("a"), &mut |link| link.version += 1).await.unwrap();
+    assert_eq!(link, Link { id: Some("7".to_owned()), version: 6, ..Link::default() });
+    assert_eq!(stub.actions(), ["GetItem", "PutItem", "GetItem", "PutItem"]);
+    let written = written.lock().unwrap();
+    assert_eq!((&written["there"]["S"], &written["version"]["N"]), (&json!("7"), &json!("5")));
 }
 
 #[tokio::test]

@@ -149,7 +149,9 @@ async fn keys_longer_than_dynamodb_takes_are_told_apart() {
     store.hold(&[reject(&keys[0], 1)]).await.unwrap();
     assert_eq!(store.audit_of(&sync(), &keys[0]).await.unwrap().len(), 1);
     assert_eq!(store.audit_of(&sync(), &keys[1]).await.unwrap(), []);
+    let link = store.update_link(&sync(), &keys[0], &mut |link| link.version = 3).await.unwrap();
     assert_eq!(store.linked(&sync(), &keys).await.unwrap(), [(keys[0].clone(), "there".to_owned())]);
+    assert_eq!(store.links(&sync(), &keys).await.unwrap(), [(keys[0].clone(), link)]);
     assert_eq!(store.held_among(&sync(), &keys).await.unwrap(), [keys[0].clone()]);
     let after = HeldFilter { after: Some(keys[0].clone()), limit: 10, ..HeldFilter::default() };
     assert_eq!(store.held(&sync(), &after).await.unwrap(), []);

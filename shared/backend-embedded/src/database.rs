@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 pub(crate) const FILE: &str = "state.db";
 
 /// The schemas, each the step from the one before: `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_links.sql")];
 
 /// How many requests share one transaction at most: what they carry is held in memory until it ends.
 const GROUP: usize = 32;

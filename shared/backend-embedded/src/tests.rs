@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use engine::Kind;
-use engine::model::id::{ConnectionId, RunId, SyncId, TenantId};
+use engine::model::id::{ConnectionId, RecordKey, RunId, SyncId, TenantId};
+use engine::model::link::Link;
 use engine::model::message::{Message, Stage, Task};
 use engine::ports::{Clock, Queue, Store};
 
@@ -185,12 +186,53 @@ async fn a_full_disk_is_told_in_words_and_loses_nothing() {
 async fn one_failing_request_takes_no_other_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let embedded = Embedded::open(dir.path()).unwrap();
-    let insert = "INSERT INTO links VALUES ('s', 'k', 't')";
+    let insert = "INSERT INTO links (sync, key, there) VALUES ('s', 'k', 't')";
     let twice =
         |times: usize| embedded.database().write(move |c| (0..times).try_for_each(|_| Ok(c.execute_batch(insert)?)));
     let (failed, kept) = tokio::join!(twice(2), twice(1));
     assert!(failed.is_err());
     kept.unwrap();
+}
+
+#[tokio::test]
+async fn links_from_before_they_said_where_a_write_stands_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    old.execute_batch(include_str!("schema.sql")).unwrap();
+    old.execute("INSERT INTO links VALUES (?1, 'a', '7')", (sync().to_string(),)).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+
+    let embedded = Embedded::open(dir.path()).unwrap();
+    let key = RecordKey::new("a");
+    let of_old = Link { id: Some("7".to_owned()), ..Link::default() };
+    let links = embedded.links(&sync(), std::slice::from_ref(&key)).await.unwrap();
+    assert_eq!(links, [(key.clone(), of_old.clone())]);
+    let changed = embedded.update_link(&sync(), &key, &mut |link| link.version = 3).await.unwrap();
+    assert_eq!(changed, Link { version: 3, ..of_old });
+    assert_eq!(embedded.linked(&sync(), std::slice::from_ref(&key)).await.unwrap(), [(key, "7".to_owned())]);
+}
+
+#[tokio::test]
+async fn programs_that_change_one_link_at_once_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let programs = [Embedded::open(dir.path()).unwrap(), Embedded::open(dir.path()).unwrap()];
+    let (sync, key) = (sync(), RecordKey::new("a"));
+    let count = async |program: &Embedded| {
+        for _ in 0..32 {
+            program.update_link(&sync, &key, &mut |link| link.version += 1).await.unwrap();
+        }
+    };
+    let relink = async |program: &Embedded| {
+        for id in 0..32 {
+            let link = [(key.clone(), id.to_string())];
+            program.link(&sync, &link).await.unwrap();
+            assert_eq!(program.linked(&sync, std::slice::from_ref(&key)).await.unwrap(), link);
+        }
+    };
+    tokio::join!(count(&programs[0]), count(&programs[1]), relink(&programs[1]));
+    let (_, link) = programs[0].links(&sync, std::slice::from_ref(&key)).await.unwrap().pop().unwrap();
+    assert_eq!(link, Link { id: Some("31".to_owned()), version: 64, ..Link::default() });
 }
 
 #[test]

@@ -43,11 +43,18 @@ pub trait Names {
     }
 }
 
+/// A member of the row before.
+struct Member {
+    name: String,
+    /// `usize::MAX` for one that nobody asked for.
+    column: usize,
+}
+
 /// The row being read; its memory is used again for the next.
 pub struct Row<'l, 'de, L> {
     names: &'l L,
-    /// Which column stood where in the row before; `usize::MAX` for one that nobody asked for.
-    order: Vec<usize>,
+    /// What stood where in the row before.
+    members: Vec<Member>,
     /// The cells, in the order of the columns.
     pub cells: Vec<Value<'de>>,
     /// How long the row is, in bytes.
@@ -62,8 +69,8 @@ impl<'l, 'de, L: Names> Row<'l, 'de, L> {
     /// A row without values.
     pub fn new(names: &'l L) -> Self {
         let width = names.width();
-        let (order, cells, seen) = ((0..width).collect(), vec![Value::Null; width], vec![false; width]);
-        Self { names, order, cells, bytes: 0, filled: 0, seen, refusal: None }
+        let (cells, seen) = (vec![Value::Null; width], vec![false; width]);
+        Self { names, members: Vec::new(), cells, bytes: 0, filled: 0, seen, refusal: None }
     }
 
     /// Values as the server wrote them, but for numbers: without an exponent and without zeros at the end of a fraction,
@@ -79,19 +86,27 @@ impl<'l, 'de, L: Names> Row<'l, 'de, L> {
         columns.iter().map(value).collect()
     }
 
-    /// The column of the member at this place of the row.
+    /// The column of the member at this place of the row. Rows of an answer are alike, so what a name means is found out once.
+    #[inline]
     fn column(&mut self, at: usize, name: &str) -> usize {
-        if let Some(column) = self.order.get(at).copied()
-            && column != usize::MAX
-            && self.names.is(column, name)
-        {
-            return column;
+        match self.members.get(at) {
+            Some(member) if member.name == name => member.column,
+            _ => self.meet(at, name),
         }
-        let column = self.names.find(name).unwrap_or(usize::MAX);
-        if self.order.len() <= at {
-            self.order.resize(at + 1, usize::MAX);
+    }
+
+    #[cold]
+    fn meet(&mut self, at: usize, name: &str) -> usize {
+        // Members mostly come in the order in which they were asked for.
+        let guess = self.members.get(at).map_or(at, |member| member.column);
+        let is_guess = guess < self.cells.len() && self.names.is(guess, name);
+        let column = if is_guess { guess } else { self.names.find(name).unwrap_or(usize::MAX) };
+        let member = Member { name: name.to_owned(), column };
+        match self.members.get_mut(at) {
+            Some(known) => *known = member,
+            // Members are met from the first to the last.
+            None => self.members.push(member),
         }
-        self.order[at] = column;
         column
     }
 

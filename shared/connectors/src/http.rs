@@ -4,6 +4,7 @@
 //! would carry credentials elsewhere; a body that is cut short or too long is an error and never a shorter answer; no
 //! message holds a token, a password or an `Authorization` header. What must not be here: anything of one vendor.
 
+mod body;
 mod quote;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use body::Body;
+use body::Spare;
 pub use quote::{percent_decode, percent_encode, quote};
 
 /// Connecting takes a few round trips; whoever needs longer is not there.
@@ -104,6 +107,8 @@ pub struct Http {
     base: Url,
     time_out: Duration,
     max_response_bytes: usize,
+    /// Of answers that were read, for the next ones.
+    spare: Spare,
 }
 
 /// A whole answer.
@@ -112,7 +117,7 @@ pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// Everything after the headers.
-    pub body: Vec<u8>,
+    pub body: Body,
     /// The `Date` header: the time of whoever answered.
     pub date: Option<DateTime<Utc>>,
     /// How long to stay away, where the other side asked for it.
@@ -160,7 +165,7 @@ impl Http {
         }
         let client = builder.build().map_err(|e| Error::stop(format!("no HTTP client can be built: {}", chain(&e))))?;
         let (time_out, max_response_bytes) = (settings.time_out, settings.max_response_bytes);
-        Ok(Self { client, base, time_out, max_response_bytes })
+        Ok(Self { client, base, time_out, max_response_bytes, spare: Spare::default() })
     }
 
     /// The address that paths are appended to, without a slash at its end.
@@ -248,12 +253,12 @@ impl Http {
         if announced > self.max_response_bytes {
             return Err(self.too_long());
         }
-        let mut body = Vec::with_capacity(announced);
+        let mut body = self.spare.body(announced);
         while let Some(chunk) = response.chunk().await.map_err(|e| self.failure(e))? {
             if body.len() + chunk.len() > self.max_response_bytes {
                 return Err(self.too_long());
             }
-            body.extend_from_slice(&chunk);
+            body.append(&chunk);
         }
         let html = html_type || body.trim_ascii_start().first() == Some(&b'<');
         Ok(Answer { status, body, date, retry_after, html })

@@ -3,6 +3,7 @@
 //! Invariant: connectors do not know each other; only [`http`] builds HTTP clients.
 
 mod cells;
+pub mod databricks;
 pub mod http;
 pub mod jde;
 mod key_range;

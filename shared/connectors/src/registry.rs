@@ -13,10 +13,13 @@ use engine::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::databricks::{self, DatabricksSettings};
 use crate::jde::{JdeSettings, JdeSource};
 use crate::looker::{Looker, LookerSettings};
-use crate::peoplesoft::{PeopleSoftSettings, PeopleSoftSource};
-use crate::warehouse::{Postgres, PostgresSettings, Sqlite, SqliteSettings};
+use crate::peoplesoft::{PeopleSoftDestination, PeopleSoftSettings, PeopleSoftSource};
+#[cfg(feature = "sqlite")]
+use crate::warehouse::Sqlite;
+use crate::warehouse::{Postgres, PostgresSettings, SqliteSettings};
 
 /// One system with its address and the name of its secret. The system's name is the key: `jde: { url: … }`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,13 +27,17 @@ use crate::warehouse::{Postgres, PostgresSettings, Sqlite, SqliteSettings};
 pub enum ConnectionSettings {
     /// JD Edwards EnterpriseOne through its AIS Server. A source.
     Jde(JdeSettings),
-    /// PeopleSoft through the REST listener of its Integration Broker. A source.
+    /// PeopleSoft through the REST listener of its Integration Broker. A source, and a destination of attributes that are
+    /// written back record by record.
     #[serde(rename = "peoplesoft")]
     PeopleSoft(Box<PeopleSoftSettings>),
     /// A PostgreSQL database, also Aurora and RDS. A destination.
     Postgres(PostgresSettings),
     /// A SQLite file. A destination, for trying things out and for small tenants.
     Sqlite(SqliteSettings),
+    /// A Databricks workspace: tables of Unity Catalog, written through a SQL warehouse. A destination, and the source of
+    /// syncs that run in reverse.
+    Databricks(Box<DatabricksSettings>),
     /// Looker. It is told when tables change, compared with, and asked to deliver.
     Looker(LookerSettings),
 }
@@ -42,6 +49,7 @@ impl ConnectionSpec for ConnectionSettings {
             Self::PeopleSoft(_) => "peoplesoft",
             Self::Postgres(_) => "postgres",
             Self::Sqlite(_) => "sqlite",
+            Self::Databricks(_) => "databricks",
             Self::Looker(_) => "looker",
         }
     }
@@ -50,7 +58,7 @@ impl ConnectionSpec for ConnectionSettings {
         match self {
             Self::Jde(_) => "jde",
             Self::PeopleSoft(_) => "peoplesoft",
-            Self::Postgres(_) | Self::Sqlite(_) => "warehouse",
+            Self::Postgres(_) | Self::Sqlite(_) | Self::Databricks(_) => "warehouse",
             Self::Looker(_) => "looker",
         }
     }
@@ -59,7 +67,7 @@ impl ConnectionSpec for ConnectionSettings {
         match self {
             Self::Jde(settings) => Some(settings.zone.name()),
             Self::PeopleSoft(settings) => Some(settings.zone.name()),
-            Self::Postgres(_) | Self::Sqlite(_) | Self::Looker(_) => None,
+            Self::Postgres(_) | Self::Sqlite(_) | Self::Databricks(_) | Self::Looker(_) => None,
         }
     }
 
@@ -68,6 +76,7 @@ impl ConnectionSpec for ConnectionSettings {
             Self::Jde(settings) => settings.validate(),
             Self::PeopleSoft(settings) => settings.validate(),
             Self::Postgres(_) | Self::Sqlite(_) => Ok(()),
+            Self::Databricks(settings) => settings.validate(),
             Self::Looker(settings) => return settings.faults(),
         };
         let fault = |error: Error| Fault { path: Vec::new(), message: error.to_string() };
@@ -83,6 +92,7 @@ impl ConnectionSettings {
             Self::PeopleSoft(settings) => Some(&settings.secret),
             Self::Postgres(settings) => settings.secret.as_deref(),
             Self::Sqlite(_) => None,
+            Self::Databricks(settings) => Some(&settings.secret),
             Self::Looker(settings) => Some(&settings.secret),
         }
     }
@@ -182,6 +192,10 @@ impl Connectors for Registry {
                 let settings = PeopleSoftSettings::clone(settings);
                 Box::new(PeopleSoftSource::new(settings, &secret, Arc::clone(&self.clock)).map_err(place)?)
             }
+            ConnectionSettings::Databricks(settings) => {
+                let secret = self.secret(tenant, &settings.secret).await?;
+                databricks::open_source(settings, &secret, Arc::clone(&self.clock)).map_err(place)?
+            }
             other @ (ConnectionSettings::Postgres(_) | ConnectionSettings::Sqlite(_)) => {
                 return Err(place(Error::stop(format!("{} is not read from: it is a destination", other.system()))));
             }
@@ -264,9 +278,24 @@ impl Connectors for Registry {
                 };
                 Arc::new(Postgres::open(settings, secret.as_ref()).map_err(place)?)
             }
+            #[cfg(feature = "sqlite")]
             ConnectionSettings::Sqlite(settings) => Arc::new(Sqlite::open(settings)),
-            other @ (ConnectionSettings::Jde(_) | ConnectionSettings::PeopleSoft(_)) => {
-                return Err(place(Error::stop(format!("{} is not written to: it is a source", other.system()))));
+            #[cfg(not(feature = "sqlite"))]
+            ConnectionSettings::Sqlite(_) => {
+                let words = "a SQLite file stays on one machine: name another warehouse for what runs elsewhere";
+                return Err(place(Error::stop(words)));
+            }
+            ConnectionSettings::Databricks(settings) => {
+                let secret = self.secret(tenant, &settings.secret).await?;
+                databricks::open(settings, &secret, Arc::clone(&self.clock)).map_err(place)?
+            }
+            ConnectionSettings::PeopleSoft(settings) => {
+                let secret = self.secret(tenant, &settings.secret).await?;
+                let clock = Arc::clone(&self.clock);
+                Arc::new(PeopleSoftDestination::new(settings, &secret, clock).map_err(place)?)
+            }
+            ConnectionSettings::Jde(_) => {
+                return Err(place(Error::stop("jde is not written to: it is a source")));
             }
             ConnectionSettings::Looker(_) => {
                 return Err(place(Error::stop("looker is not written to: it shows what is loaded")));
@@ -313,6 +342,7 @@ mod tests {
             "old_erp": {"jde": {"url": "https://ais.example.com/jderest", "secret": "acme/old"}},
             "plain_erp": {"jde": {"url": "http://ais.example.com/jderest", "secret": "acme/jde"}},
             "file": {"sqlite": {"path": "warehouse.sqlite"}},
+            "lake": {"databricks": {"url": "https://adb-1.1.azuredatabricks.net", "warehouse": "w", "catalog": "main", "secret": "acme/jde"}},
             "bi": {"looker": {"url": "https://acme.looker.example.com", "secret": "acme/jde", "model": "erp"}},
             "plain_bi": {"looker": {"url": "http://acme.looker.example.com", "secret": "acme/jde", "model": "erp"}},
             "mailing_bi": {"looker": {"url": "https://acme.looker.example.com", "secret": "acme/jde", "model": "erp", "plans": {
@@ -335,6 +365,22 @@ mod tests {
         assert_eq!(registry.secret_fingerprint(&acme, &ConnectionId::new("file")).await.unwrap(), "");
         registry.consumer(&acme, &ConnectionId::new("bi")).await.unwrap();
         assert!(!registry.secret_fingerprint(&acme, &ConnectionId::new("bi")).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn databricks_is_always_understood_and_opened_where_it_is_compiled_in() {
+        let (registry, acme, lake) = (registry(), TenantId::new("acme"), ConnectionId::new("lake"));
+        let settings = registry.settings(&acme, &lake).unwrap();
+        assert_eq!(
+            (settings.system(), settings.kind(), settings.secret()),
+            ("databricks", "warehouse", Some("acme/jde"))
+        );
+        let opened = registry.destination(&acme, &lake).await;
+        assert_eq!(opened.is_ok(), cfg!(feature = "databricks"));
+        if let Err(error) = opened {
+            assert!(error.to_string().contains("build it with --features databricks"), "{error}");
+        }
+        assert_eq!(registry.source(&acme, &lake).await.is_ok(), cfg!(feature = "databricks"));
     }
 
     /// A secret that is kept until it is forgotten.
@@ -383,7 +429,7 @@ mod tests {
         let (registry, acme) = (registry(), TenantId::new("acme"));
         for (tenant, connection, words) in [
             ("other", "erp", "tenant `other` is not configured"),
-            ("acme", "erpp", "it has bi, erp, file, mailing_bi, old_erp, plain_bi, plain_erp"),
+            ("acme", "erpp", "it has bi, erp, file, lake, mailing_bi, old_erp, plain_bi, plain_erp"),
             ("acme", "file", "connection `file`: sqlite is not read from"),
             ("acme", "bi", "connection `bi`: looker is not read from"),
             ("acme", "old_erp", "acme/old"),

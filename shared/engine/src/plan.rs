@@ -130,6 +130,8 @@ pub struct SyncPlan {
     pub keeps_links: bool,
     /// Streams of the same integration that are run before this one.
     pub after: Vec<String>,
+    /// Whether it runs against the direction of its integration: from where the others write to where they read.
+    pub reverse: bool,
 }
 
 /// Finds the plan of a sync.

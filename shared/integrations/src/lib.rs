@@ -5,8 +5,9 @@
 use engine::config::{BlueprintFile, Problems};
 
 /// Every shipped blueprint: its file and its text.
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 3] = [
     ("jde-looker.yaml", include_str!("../jde-looker.yaml")),
+    ("peoplesoft-databricks.yaml", include_str!("../peoplesoft-databricks.yaml")),
     ("peoplesoft-looker.yaml", include_str!("../peoplesoft-looker.yaml")),
 ];
 
@@ -15,7 +16,9 @@ const SHIPPED: [(&str, &str); 2] = [
 /// # Errors
 /// When a blueprint is not well-formed, which the tests of this crate rule out.
 pub fn blueprints() -> Result<Vec<BlueprintFile>, Problems> {
-    SHIPPED.iter().map(|(file, text)| BlueprintFile::parse(file, text)).collect()
+    let files = SHIPPED.iter().map(|(file, text)| BlueprintFile::parse(file, text));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    Ok(files.iter().map(|file| file.clone().including(&files)).collect())
 }
 
 /// The text of a shipped blueprint by the name of its integration, for people to read or to start their own from.

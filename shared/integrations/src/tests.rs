@@ -98,7 +98,7 @@ fn every_sync_and_every_column_says_what_it_means() {
 fn the_examples_of_the_readme_work() {
     let readme = include_str!("../README.md");
     let examples: Vec<_> = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let [tenant, blueprint, expressions] = examples[..] else { panic!("{} examples", examples.len()) };
+    let [tenant, blueprint, reverse, expressions] = examples[..] else { panic!("{} examples", examples.len()) };
 
     let connections = "connections: {erp: {system: jde, zone: UTC}, warehouse: {system: warehouse}}\n";
     let tenant = TenantFile::<Connection>::parse(TenantId::new("acme"), "README.md", &format!("{connections}{tenant}"));
@@ -107,6 +107,15 @@ fn the_examples_of_the_readme_work() {
     assert_eq!(plans.iter().filter(|sync| !sync.enabled).count(), 1);
 
     BlueprintFile::parse("README.md", blueprint).unwrap_or_else(|problems| panic!("{problems}"));
+
+    let connections_of_reverse =
+        "connections: {erp: {system: peoplesoft, zone: UTC}, lakehouse: {system: databricks}}\n";
+    let text = format!("{connections_of_reverse}{reverse}");
+    let reverse = TenantFile::<Connection>::parse(TenantId::new("acme"), "README.md", &text);
+    let plans =
+        reverse.and_then(|tenant| resolve(&tenant, &blueprints()?)).unwrap_or_else(|problems| panic!("{problems}"));
+    let back = plans.plan(&"acme/peoplesoft-databricks/supplier_attributes".parse().unwrap()).unwrap();
+    assert_eq!((back.source.as_str(), back.destination.as_str(), back.reverse), ("lakehouse", "erp", true));
 
     let columns: String = expressions.lines().map(|line| format!("          {line}\n")).collect();
     let integration = "  jde-looker:\n    source: erp\n    destination: warehouse\n    syncs:\n      gl_accounts:\n";

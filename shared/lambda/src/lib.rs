@@ -125,7 +125,7 @@ where
 
 /// Reads settings and tenant files and builds every client.
 async fn start() -> Result<Source> {
-    let aws = Aws::new(&backend_aws::configuration().await, Settings::from_environment()?);
+    let aws = Aws::new(&backend_aws::configuration_of_function(), Settings::from_environment()?);
     let integration = IntegrationId::new(variable(INTEGRATION)?);
     Source::open(std::env::var(configuration::FOLDER).ok(), aws, integration).await
 }

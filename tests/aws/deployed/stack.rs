@@ -72,6 +72,7 @@ impl Stack {
         // Not from the environment: it may name another emulator, for other tests.
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(backend_aws::https())
             .endpoint_url(&emulator.url)
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "tests")))

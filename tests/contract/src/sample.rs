@@ -51,6 +51,9 @@ pub(crate) fn run(check: &str, number: u32) -> Run {
         touch: false,
         state: RunState::Polling,
         swept: 0,
+        progress: None,
+        settled_pages: 0,
+        notes: Vec::new(),
         proof: None,
         warnings: vec!["a warning with \"quotes\" and ü".to_owned()],
     }

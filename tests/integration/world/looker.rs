@@ -253,6 +253,8 @@ impl Warehouse {
         match self {
             Self::Sqlite(path) => looker::Warehouse::Sqlite(path.clone()),
             Self::Postgres(postgres) => looker::Warehouse::Postgres(postgres.url.clone()),
+            #[cfg(feature = "databricks")]
+            Self::Databricks(_) => unreachable!("the simulated Looker has no dialect for Databricks"),
         }
     }
 }

@@ -4,6 +4,8 @@
 // The modules of this binary share the world; not each of them uses all of it.
 #![allow(dead_code, unused_imports, reason = "each test module uses the part of the world that it needs")]
 
+#[cfg(feature = "databricks")]
+pub mod lakehouse;
 pub mod ledger;
 pub mod looker;
 pub mod machine;
@@ -210,12 +212,8 @@ impl World {
             .env("ML_CONNECTOR_STATE", self.state())
             .env("ML_CONNECTOR_SECRET_JDE_USERNAME", "SVCREAD")
             .env("ML_CONNECTOR_SECRET_JDE_PASSWORD", &tenant.password)
+            .envs(self.warehouse.environment())
             .envs(self.environment.borrow().iter());
-        if let Warehouse::Postgres(postgres) = &self.warehouse
-            && let Some(password) = &postgres.password
-        {
-            command.env("ML_CONNECTOR_SECRET_WAREHOUSE_PASSWORD", password);
-        }
         command
     }
 

@@ -65,6 +65,7 @@ pub struct Site {
     syncs: RefCell<BTreeMap<String, Vec<String>>>,
     /// The connection of who is told, and what the integration says about it.
     consumer: RefCell<[String; 2]>,
+    integration: RefCell<String>,
     environment: RefCell<BTreeMap<String, String>>,
     random: RefCell<Random>,
 }
@@ -118,6 +119,7 @@ impl Site {
             connection: RefCell::new(connection.into()),
             syncs: RefCell::default(),
             consumer: RefCell::default(),
+            integration: RefCell::new("peoplesoft-looker".to_owned()),
             environment: RefCell::new(environment.into()),
             random: RefCell::new(Random::new(7)),
         };
@@ -159,6 +161,12 @@ impl Site {
         self.env(&secret(&field.to_uppercase()), value);
     }
 
+    /// Another integration than `peoplesoft-looker`.
+    pub fn integration(&self, name: &str) {
+        name.clone_into(&mut self.integration.borrow_mut());
+        self.write_tenant();
+    }
+
     /// Names who is told: lines of `connections`, and of the integration.
     pub fn consumer(&self, connection: String, integration: String) {
         *self.consumer.borrow_mut() = [connection, integration];
@@ -175,10 +183,11 @@ impl Site {
             self.connection.borrow().iter().map(|(name, value)| format!("      {name}: {value}\n")).collect();
         let consumer = self.consumer.borrow();
         let mut text = format!(
-            "connections:\n  erp:\n    peoplesoft:\n{connection}  warehouse:\n{}{}integrations:\n  peoplesoft-looker:\n    \
+            "connections:\n  erp:\n    peoplesoft:\n{connection}  warehouse:\n{}{}integrations:\n  {}:\n    \
              source: erp\n    destination: warehouse\n{}",
             self.warehouse.settings(),
             consumer[0],
+            self.integration.borrow(),
             consumer[1]
         );
         let syncs = self.syncs.borrow();
@@ -202,12 +211,8 @@ impl Site {
         command
             .env("ML_CONNECTOR_CONFIG", self.tenant_file())
             .env("ML_CONNECTOR_STATE", self.dir().join("state"))
+            .envs(self.warehouse.environment())
             .envs(self.environment.borrow().iter());
-        if let Warehouse::Postgres(postgres) = &self.warehouse
-            && let Some(password) = &postgres.password
-        {
-            command.env("ML_CONNECTOR_SECRET_WAREHOUSE_PASSWORD", password);
-        }
         Running::start(command)
     }
 

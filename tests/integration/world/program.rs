@@ -37,6 +37,9 @@ pub fn example(package: &str, name: &str) -> PathBuf {
     if !is_fresh(&program) {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "-p", package, "--example", name]);
+        if cfg!(feature = "databricks") {
+            build.args(["--features", "databricks"]);
+        }
         if profile.ends_with("release") {
             build.arg("--release");
         }

@@ -15,6 +15,9 @@ pub enum Warehouse {
     Sqlite(PathBuf),
     /// Schemas of its own in the PostgreSQL server that the environment names.
     Postgres(Postgres),
+    /// A simulated Databricks workspace.
+    #[cfg(feature = "databricks")]
+    Databricks(super::lakehouse::Lakehouse),
 }
 
 /// A PostgreSQL server that the environment names.
@@ -58,6 +61,21 @@ impl Warehouse {
                     "    postgres:\n      url: {public_url}\n{secret}      schema: {schema}\n      ledger_schema: {ledger_schema}\n"
                 )
             }
+            #[cfg(feature = "databricks")]
+            Self::Databricks(lakehouse) => lakehouse.settings(),
+        }
+    }
+
+    /// Variables in the environment of the program that tell it the secret.
+    pub fn environment(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Sqlite(_) => Vec::new(),
+            Self::Postgres(postgres) => {
+                let password = postgres.password.as_deref();
+                password.map(|password| ("ML_CONNECTOR_SECRET_WAREHOUSE_PASSWORD", password)).into_iter().collect()
+            }
+            #[cfg(feature = "databricks")]
+            Self::Databricks(lakehouse) => lakehouse.secrets().to_vec(),
         }
     }
 
@@ -66,6 +84,8 @@ impl Warehouse {
         match self {
             Self::Sqlite(path) => sqlite_rows(path, table),
             Self::Postgres(postgres) => postgres.rows(table),
+            #[cfg(feature = "databricks")]
+            Self::Databricks(lakehouse) => lakehouse.rows(table),
         }
     }
 
@@ -77,6 +97,16 @@ impl Warehouse {
         rows
     }
 
+    /// A table as its SQL names it.
+    pub fn table(&self, name: &str) -> String {
+        match self {
+            Self::Sqlite(_) => name.to_owned(),
+            Self::Postgres(postgres) => format!("\"{}\".{name}", postgres.schema),
+            #[cfg(feature = "databricks")]
+            Self::Databricks(_) => format!("main.erp.{name}"),
+        }
+    }
+
     /// Does something to the database from outside, such as locking a table or taking rights away.
     pub fn execute(&self, sql: &str) {
         match self {
@@ -84,6 +114,8 @@ impl Warehouse {
             Self::Postgres(postgres) => {
                 postgres.query(sql);
             }
+            #[cfg(feature = "databricks")]
+            Self::Databricks(lakehouse) => _ = lakehouse.sql(sql),
         }
     }
 }

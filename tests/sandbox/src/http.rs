@@ -55,6 +55,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) retry_after: Option<u32>,
+    /// Beside those that the other fields make.
+    pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
     pub(crate) delivery: Delivery,
 }
@@ -153,6 +155,9 @@ fn respond(reply: Reply) -> Result<hyper::Response<Outgoing>, Closed> {
     }
     if let Some(seconds) = reply.retry_after {
         builder = builder.header("retry-after", seconds);
+    }
+    for (name, value) in &reply.headers {
+        builder = builder.header(*name, value);
     }
     let cut = reply.delivery == Delivery::Cut;
     let body = if cut { reply.body.slice(..reply.body.len() / 2) } else { reply.body };

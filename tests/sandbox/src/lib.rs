@@ -5,6 +5,8 @@
 //! so a test that passes here says something about the vendor and not about a shared misunderstanding.
 
 pub mod clock;
+#[cfg(feature = "databricks")]
+pub mod databricks;
 pub mod faults;
 pub mod gate;
 mod http;

@@ -9,6 +9,7 @@ use engine::model::audit::{AuditBatch, AuditLine, Counts, Held, Settled};
 use engine::model::batch::Archived;
 use engine::model::delivery::{Cycle, Delivery};
 use engine::model::id::{BatchId, ConnectionId, DeliveryId, IntegrationId, RecordKey, RunId, SyncId, TenantId};
+use engine::model::link::Link;
 use engine::model::message::{Message, Stage};
 use engine::model::run::Run;
 use engine::model::sync::SyncState;
@@ -159,6 +160,14 @@ impl Store for Deployed {
 
     async fn linked(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, String)>> {
         self.of(sync)?.linked(sync, keys).await
+    }
+
+    async fn links(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Link)>> {
+        self.of(sync)?.links(sync, keys).await
+    }
+
+    async fn update_link(&self, sync: &SyncId, key: &RecordKey, change: Change<'_, Link>) -> Result<Link> {
+        self.of(sync)?.update_link(sync, key, change).await
     }
 
     async fn update_cycle(

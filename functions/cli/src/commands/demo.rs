@@ -44,6 +44,10 @@ const PEOPLESOFT_SECRET: &str = "demo-peoplesoft";
 /// The secret of the simulated Looker.
 const LOOKER_SECRET: &str = "demo-looker";
 
+/// The secret of the simulated Databricks.
+#[cfg(feature = "databricks")]
+const DATABRICKS_SECRET: &str = "demo-databricks";
+
 /// How long ago the first run takes place, as far as the simulated ERPs are concerned.
 const DAYS_AGO: i64 = 3;
 
@@ -75,6 +79,10 @@ pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Resu
         count(args.invoices as u64, "invoice", "invoices"),
         count(erps.vouchers as u64, "voucher", "vouchers")
     ));
+    output.say(match cfg!(feature = "databricks") {
+        true => "a simulated Databricks gets PeopleSoft's part as well, and what is governed there goes back",
+        false => "this program was built without Databricks: built with --features databricks, the demo shows it too",
+    });
     let first = run_all(&options, output).await?;
     clock.advance(TimeDelta::days(DAYS_AGO));
     let changes = erps.month_end(&clock, output)?;
@@ -114,6 +122,8 @@ struct Erps {
     user: String,
     password: String,
     peoplesoft: PeopleSoft,
+    #[cfg(feature = "databricks")]
+    databricks: crate::simulated::databricks::Databricks,
     vouchers: usize,
 }
 
@@ -124,7 +134,22 @@ impl Erps {
         let vouchers = PeopleSoft::vouchers_beside(invoices);
         let jde = JdeSandbox::start(settings.clone(), clock.clone(), made_up(invoices, clock)?).await?;
         let peoplesoft = PeopleSoft::start(0, vouchers, clock.clone()).await?;
-        Ok(Self { jde, settings, user, password, peoplesoft, vouchers })
+        #[cfg(feature = "databricks")]
+        let databricks = {
+            let databricks = crate::simulated::databricks::Databricks::start(clock.clone()).await?;
+            databricks.govern(&vouchers::classes(&peoplesoft)?)?;
+            databricks
+        };
+        Ok(Self {
+            jde,
+            settings,
+            user,
+            password,
+            peoplesoft,
+            #[cfg(feature = "databricks")]
+            databricks,
+            vouchers,
+        })
     }
 
     /// What happens in both, and what of it there is to see.
@@ -145,12 +170,21 @@ impl Erps {
              made and a supplier is gone, which no stamp tells: suppliers and payments are read whole and compared",
             changes.new, changes.voided, changes.paid
         ));
+        #[cfg(feature = "databricks")]
+        {
+            self.databricks.reclassify('H')?;
+            output.say(
+                "in Databricks: somebody gives every governed supplier another class, which PeopleSoft is to have too",
+            );
+        }
         Ok(report)
     }
 
     async fn shutdown(self) {
         self.jde.shutdown().await;
         self.peoplesoft.sandbox.shutdown().await;
+        #[cfg(feature = "databricks")]
+        self.databricks.sandbox.shutdown().await;
     }
 }
 
@@ -251,6 +285,12 @@ impl Place {
             (PEOPLESOFT_SECRET, ["username", "password"], [&erps.peoplesoft.user, &erps.peoplesoft.password]),
             (LOOKER_SECRET, ["client_id", "client_secret"], [CLIENT_ID, CLIENT_SECRET]),
         ];
+        #[cfg(feature = "databricks")]
+        let fields = {
+            use crate::simulated::databricks::{CLIENT_ID, CLIENT_SECRET};
+            let databricks = (DATABRICKS_SECRET, ["client_id", "client_secret"], [CLIENT_ID, CLIENT_SECRET]);
+            fields.into_iter().chain([databricks])
+        };
         for (secret, names, values) in fields {
             for (name, value) in names.into_iter().zip(values) {
                 vault.set(secret, name, value)?;
@@ -270,7 +310,12 @@ impl Place {
 
     fn write(&self, erps: &Erps, looker: Option<LookerBlock<'_>>) -> anyhow::Result<()> {
         let (url, peoplesoft) = (erps.jde.base_url(), Some(erps.peoplesoft.block(PEOPLESOFT_SECRET)));
-        let tenant = TenantFile { url: &url, secret: SECRET, warehouse: &self.warehouse, looker, peoplesoft };
+        #[cfg(feature = "databricks")]
+        let databricks = Some(erps.databricks.block(DATABRICKS_SECRET));
+        #[cfg(not(feature = "databricks"))]
+        let databricks = None;
+        let tenant =
+            TenantFile { url: &url, secret: SECRET, warehouse: &self.warehouse, looker, peoplesoft, databricks };
         fs::write(&self.config, tenant.text()).with_context(|| format!("{} cannot be written", self.config.display()))
     }
 
@@ -351,7 +396,8 @@ impl Shown {
 
     /// Both runs of every sync succeeded, both sides agreed each time, and everything was delivered in the end.
     fn is_ok(&self) -> bool {
-        self.rows.syncs.iter().all(|row| row.is_ok() && row.agrees == Some(true))
+        // What goes back is read back record by record, and not counted.
+        self.rows.syncs.iter().all(|row| row.is_ok() && row.agrees != Some(false))
             && self.rows.deliveries.iter().all(|delivery| delivery.state == "delivered")
             && self.reconciled.iter().all(|sync| sync.agrees)
     }

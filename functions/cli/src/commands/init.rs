@@ -33,7 +33,14 @@ pub fn run(options: &Options, args: &Args, output: &Output) -> anyhow::Result<Ex
     let secret = format!("{tenant}-jde");
     let warehouse = PathBuf::from(format!("{tenant}-warehouse.sqlite"));
     let url = sandbox_url(SANDBOX_PORT);
-    let tenant = TenantFile { url: &url, secret: &secret, warehouse: &warehouse, looker: None, peoplesoft: None };
+    let tenant = TenantFile {
+        url: &url,
+        secret: &secret,
+        warehouse: &warehouse,
+        looker: None,
+        peoplesoft: None,
+        databricks: None,
+    };
     write_new(&path, &tenant.text())?;
     let shown = path.display();
     output.say(format!("{shown} is written. Next:"));

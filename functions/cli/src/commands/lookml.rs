@@ -77,7 +77,7 @@ fn integration(config: &Tenant, named: Option<&str>) -> anyhow::Result<Integrati
 /// # Errors
 /// [`Exit::Usage`] when none is, or when they are not loaded into a warehouse.
 pub fn project(config: &Tenant, id: &IntegrationId, model: &str, connection: &str) -> anyhow::Result<Rendered> {
-    let is_meant = |sync: &&ConfiguredSync| sync.enabled && sync.plan.id.integration == *id;
+    let is_meant = |sync: &&ConfiguredSync| sync.enabled && !sync.plan.reverse && sync.plan.id.integration == *id;
     let syncs: Vec<_> = config.plans.iter().filter(is_meant).collect();
     let Some(first) = syncs.first() else {
         return Err(usage(format!("no sync of {id} is switched on: switch one on in the tenant file")));
@@ -97,6 +97,11 @@ fn warehouse(config: &Tenant, connection: &ConnectionId) -> anyhow::Result<Wareh
         Some(ConnectionSettings::Postgres(settings)) => {
             Ok(Warehouse::Postgres { schema: settings.schema.clone(), ledger_schema: settings.ledger_schema.clone() })
         }
+        Some(ConnectionSettings::Databricks(settings)) => Ok(Warehouse::Databricks {
+            catalog: settings.catalog.clone(),
+            schema: settings.schema.clone(),
+            ledger_schema: settings.ledger_schema().to_owned(),
+        }),
         Some(ConnectionSettings::Sqlite(_)) => Ok(Warehouse::Sqlite),
         _ => Err(usage(format!("connection `{connection}` is no warehouse, so Looker has no tables there"))),
     }

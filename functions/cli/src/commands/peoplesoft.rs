@@ -1,6 +1,7 @@
 //! `peoplesoft`: what the administrator of a PeopleSoft has to create before anything can be read.
 
 mod text;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,9 +31,10 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Print the queries to create in Query Manager: records, fields, prompts, criteria, order, security
+    /// Print the queries to create in Query Manager: records, fields, prompts, criteria, order, security; and the operations
+    /// by which attributes are written back
     Queries {
-        /// Only those of this stream, such as vouchers or ML_VOUCHER; also of one that is not read
+        /// Only those of this stream, such as vouchers or ML_VOUCHER, or of this written table; also of one that is not read
         #[arg(long, value_name = "NAME")]
         stream: Option<String>,
         /// Also those that no stream of an integration reads yet
@@ -62,6 +64,7 @@ fn tenant(named: Option<&Path>) -> anyhow::Result<Option<Tenant>> {
 struct Site<'a> {
     settings: Option<&'a PeopleSoftSettings>,
     reads: BTreeMap<String, Readers>,
+    writes: writes::Written,
 }
 
 /// The streams that read a query.
@@ -74,7 +77,10 @@ struct Readers {
 
 impl Readers {
     fn add(&mut self, stream: &str, is_on: bool) {
-        self.streams.push(stream.to_owned());
+        // An integration may include another one.
+        if !self.streams.iter().any(|known| known == stream) {
+            self.streams.push(stream.to_owned());
+        }
         self.is_on |= is_on;
     }
 }
@@ -89,11 +95,17 @@ fn sites(config: Option<&Tenant>) -> anyhow::Result<Vec<Site<'_>>> {
         for sync in syncs.filter(|sync| sync.plan.source.as_str() == name) {
             reads.entry(sync.plan.stream.object.clone()).or_default().add(&sync.plan.id.stream, sync.enabled);
         }
-        sites.push(Site { settings: Some(settings), reads });
+        let mut writes = writes::Written::default();
+        let syncs = config.iter().flat_map(|config| config.plans.iter());
+        for sync in syncs.filter(|sync| sync.plan.destination.as_str() == name) {
+            let columns = sync.plan.table.columns.iter().map(|column| column.name.clone());
+            writes.entry(sync.plan.table.name.clone()).or_default().add(&sync.plan.id.stream, columns, sync.enabled);
+        }
+        sites.push(Site { settings: Some(settings), reads, writes });
     }
-    if sites.iter().all(|site| site.reads.is_empty()) {
+    if sites.iter().all(|site| site.reads.is_empty() && site.writes.is_empty()) {
         let settings = sites.pop().and_then(|site| site.settings);
-        return Ok(vec![Site { settings, reads: shipped()? }]);
+        return Ok(vec![Site { settings, reads: shipped()?, writes: writes::shipped()? }]);
     }
     Ok(sites)
 }
@@ -101,7 +113,7 @@ fn sites(config: Option<&Tenant>) -> anyhow::Result<Vec<Site<'_>>> {
 fn shipped() -> anyhow::Result<BTreeMap<String, Readers>> {
     let mut reads: BTreeMap<String, Readers> = BTreeMap::new();
     for file in integrations::blueprints()?.iter().filter(|file| file.blueprint.source == SYSTEM) {
-        for (stream, spec) in &file.blueprint.syncs {
+        for (stream, spec) in file.blueprint.syncs.iter().filter(|(_, spec)| !spec.reverse) {
             reads.entry(spec.read.object.clone()).or_default().add(stream, spec.enabled);
         }
     }
@@ -130,6 +142,8 @@ struct Wanted {
 #[derive(Debug, Serialize)]
 struct Listed {
     queries: Vec<Wanted>,
+    /// The operations by which attributes are written back.
+    writes: Vec<writes::WantedWrite>,
     /// The records that the service user's query access groups have to hold.
     records: Vec<String>,
     /// What is not printed, and why.
@@ -140,9 +154,12 @@ struct Listed {
 impl Listed {
     fn choose(sites: &[Site<'_>], asked: Option<&str>, all: bool) -> anyhow::Result<Self> {
         let shipped = queries();
-        let mut listed = Self { queries: Vec::new(), records: Vec::new(), notes: Vec::new() };
+        let mut listed = Self { queries: Vec::new(), writes: Vec::new(), records: Vec::new(), notes: Vec::new() };
         let mut found = false;
         for site in sites {
+            let wanted = writes::wanted(site, asked, all)?;
+            found |= !wanted.is_empty();
+            writes::add(&mut listed.writes, wanted);
             // The query for rows comes first, and those beside it follow.
             for group in shipped.chunk_by(|_, next| next.purpose != Purpose::Rows) {
                 let Some(rows) = group.first() else { continue };

@@ -74,7 +74,14 @@ pub async fn run(args: Args, output: &Output) -> anyhow::Result<Exit> {
     let url = jde.base_url();
     let warehouse = Path::new("acme-warehouse.sqlite");
     let peoplesoft_block = peoplesoft.as_ref().map(|peoplesoft| peoplesoft.block(PEOPLESOFT_SECRET));
-    let tenant = TenantFile { url: &url, secret: SECRET, warehouse, looker: None, peoplesoft: peoplesoft_block };
+    let tenant = TenantFile {
+        url: &url,
+        secret: SECRET,
+        warehouse,
+        looker: None,
+        peoplesoft: peoplesoft_block,
+        databricks: None,
+    };
     let config = config::read(TenantId::new("acme"), "acme.yaml", &tenant.text())?;
     let simulated = Simulated::start(&config, warehouse, args.looker_port, Receiver::start().await?).await?;
     let (looker, receiver) = (simulated.looker.url(), simulated.receiver.url());

@@ -165,6 +165,9 @@ struct LastRun {
     ended_at: Option<DateTime<Utc>>,
     counts: Counts,
     warnings: Vec<String>,
+    /// What else is worth knowing of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -195,6 +198,7 @@ impl LastRun {
             ended_at: run.ended_at,
             counts: run.counts,
             warnings: run.warnings.clone(),
+            notes: run.notes.clone(),
         }
     }
 }

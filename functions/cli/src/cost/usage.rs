@@ -235,6 +235,9 @@ mod tests {
             touch: false,
             state: RunState::Complete,
             swept: 0,
+            progress: None,
+            settled_pages: 0,
+            notes: Vec::new(),
             proof: None,
             warnings: Vec::new(),
         }

@@ -28,6 +28,9 @@ fn run(epoch: u64, selection: Selection, state: RunState) -> Run {
         touch: false,
         state,
         swept: 0,
+        progress: None,
+        settled_pages: 0,
+        notes: Vec::new(),
         proof: None,
         warnings: Vec::new(),
     }

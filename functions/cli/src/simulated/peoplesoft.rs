@@ -1,5 +1,5 @@
-//! A simulated PeopleSoft whose administrator has done all of the README's steps: the queries are there, and the operator
-//! may call and see everything.
+//! A simulated PeopleSoft whose administrator has done all of the README's steps: the queries and the operations that write
+//! are there, and the operator may call and see everything.
 
 use anyhow::Context as _;
 use connectors::peoplesoft::{self as queries, Kind, Operator, Origin};
@@ -7,6 +7,7 @@ use sandbox::clock::Clock;
 use sandbox::peoplesoft::seed::{SeedOptions, site};
 use sandbox::peoplesoft::{
     Comparison, Criterion, Expression, Operand, PeopleSoftSandbox, PromptKind, QueryDefinition, Records, Settings,
+    WriteOperation,
 };
 
 /// Vouchers beyond which there are no lines, distributions and payments: they are two thirds of the memory.
@@ -33,6 +34,13 @@ pub async fn serve(settings: Settings, clock: Clock, records: Records) -> anyhow
     let sandbox = sandbox.with_context(|| format!("{address} cannot be used for the simulated PeopleSoft"))?;
     for definition in definitions() {
         sandbox.define_query(definition)?;
+    }
+    for write in queries::writes(None)? {
+        let operation = match write.read.as_str() {
+            "ML_CUSTOMER" => WriteOperation::customers(&write.operation),
+            _ => WriteOperation::suppliers(&write.operation),
+        };
+        sandbox.define_write(operation)?;
     }
     Ok(sandbox)
 }

@@ -17,6 +17,7 @@ use engine::model::audit::{AuditBatch, AuditLine, Counts, Held, Settled};
 use engine::model::batch::Archived;
 use engine::model::delivery::{Cycle, Delivery};
 use engine::model::id::{BatchId, ConnectionId, DeliveryId, IntegrationId, RecordKey, RunId, SyncId, TenantId};
+use engine::model::link::Link;
 use engine::model::run::Run;
 use engine::model::sync::SyncState;
 use engine::ports::{ArchivePut, Change, HeldFilter, Store};
@@ -107,6 +108,14 @@ impl Store for Aws {
 
     async fn linked(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, String)>> {
         links::linked(self.database(), sync, keys).await
+    }
+
+    async fn links(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Link)>> {
+        links::links(self.database(), sync, keys).await
+    }
+
+    async fn update_link(&self, sync: &SyncId, key: &RecordKey, change: Change<'_, Link>) -> Result<Link> {
+        links::update(self.database(), sync, key, change).await
     }
 
     async fn update_cycle(

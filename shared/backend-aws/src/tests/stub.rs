@@ -49,6 +49,7 @@ impl Stub {
     pub(super) fn config(&self) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(crate::https())
             .endpoint_url(&self.address)
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("k", "s", None, None, "tests")))

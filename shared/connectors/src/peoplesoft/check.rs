@@ -10,8 +10,8 @@ use super::settings::{Auth, PeopleSoftSettings, Tools};
 use super::source::PeopleSoftSource;
 use super::totals;
 
-const SETTINGS: &str = "settings";
-const REACH: &str = "reach the Integration Broker";
+pub(super) const SETTINGS: &str = "settings";
+pub(super) const REACH: &str = "reach the Integration Broker";
 
 /// Tries everything, in the order in which things can be mended.
 pub(super) async fn check(source: &PeopleSoftSource, streams: &[&StreamSpec]) -> Vec<Finding> {

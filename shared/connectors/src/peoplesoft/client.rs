@@ -4,12 +4,15 @@
 //! is in flight; a token that died is replaced once per call; credentials that were refused are not used again; nothing
 //! is called in quiet hours.
 
+mod write;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::ports::Clock;
 use engine::{Error, Result};
 use reqwest::Url;
+use tokio::task::JoinHandle;
 
 use super::auth::{self, Credentials, Token};
 use super::dates;
@@ -36,6 +39,36 @@ struct Session {
     refused: Option<Error>,
     /// A call went through, so that a later refusal is about rights.
     accepted: bool,
+}
+
+/// An answer, and the token of its call.
+struct Sent {
+    answer: Answer,
+    token: Option<String>,
+}
+
+/// A call that was made before its answer was wanted. Dropping it breaks it off.
+pub(super) struct Begun {
+    call: Call,
+    answer: JoinHandle<Result<Sent>>,
+}
+
+impl Begun {
+    /// Whether it is this call.
+    pub(super) fn is(&self, call: &Call) -> bool {
+        self.call == *call
+    }
+
+    /// Its answer; nothing where it was broken off.
+    async fn end(mut self) -> Option<Result<Sent>> {
+        (&mut self.answer).await.ok()
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.answer.abort();
+    }
 }
 
 impl Client {
@@ -85,13 +118,35 @@ impl Client {
         call: &Call,
         decode: &mut (dyn FnMut(&Answer) -> Result<T, Failure> + Send),
     ) -> Result<T> {
-        self.is_awake()?;
+        self.ask_begun(call, None, decode).await
+    }
+
+    /// As [`Client::ask`], of a call that may have been begun before.
+    pub(super) async fn ask_begun<T>(
+        &self,
+        call: &Call,
+        begun: Option<Begun>,
+        decode: &mut (dyn FnMut(&Answer) -> Result<T, Failure> + Send),
+    ) -> Result<T> {
+        let mut sent = match begun {
+            Some(begun) => begun.end().await.transpose()?,
+            None => None,
+        };
+        if sent.is_none() {
+            self.is_awake()?;
+        }
         let url = self.address(call)?;
         let mut session = self.session.lock().await;
         let mut renewed = false;
         loop {
-            self.ready(&mut session).await?;
-            match self.ask_once(&mut session, call, url.clone(), decode).await {
+            let answered = match sent.take() {
+                Some(sent) => Ok(sent),
+                None => {
+                    self.ready(&mut session).await?;
+                    self.send(&session, call, url.clone()).await
+                }
+            };
+            match answered.map_err(Failure::from).and_then(|sent| self.judge(&mut session, call, &sent, decode)) {
                 Ok(answered) => return Ok(answered),
                 Err(Failure::Failed(error) | Failure::NoRows(error)) => return Err(error),
                 Err(Failure::Reported(words)) => {
@@ -163,13 +218,20 @@ impl Client {
         Ok(())
     }
 
-    async fn ask_once<T>(
-        &self,
-        session: &mut Session,
-        call: &Call,
-        url: Url,
-        decode: &mut (dyn FnMut(&Answer) -> Result<T, Failure> + Send),
-    ) -> Result<T, Failure> {
+    /// Makes a call before its answer is wanted. Still only one is in flight: others wait for it.
+    pub(super) fn begin(self: &Arc<Self>, call: Call) -> Begun {
+        let (client, sent) = (Arc::clone(self), call.clone());
+        let answer = tokio::spawn(async move {
+            client.is_awake()?;
+            let url = client.address(&sent)?;
+            let mut session = client.session.lock().await;
+            client.ready(&mut session).await?;
+            client.send(&session, &sent, url).await
+        });
+        Begun { call, answer }
+    }
+
+    async fn send(&self, session: &Session, call: &Call, url: Url) -> Result<Sent> {
         let method = if call.body.is_some() { Method::POST } else { Method::GET };
         let mut request = self.http.at(method, url).header("Accept", "application/json, text/xml;q=0.8, */*;q=0.1");
         for (name, value) in &call.headers {
@@ -185,6 +247,18 @@ impl Client {
         };
         let answer = self.http.send(request).await?;
         self.reached.store(true, Ordering::Relaxed);
+        Ok(Sent { answer, token })
+    }
+
+    /// What an answer means.
+    fn judge<T>(
+        &self,
+        session: &mut Session,
+        call: &Call,
+        sent: &Sent,
+        decode: &mut (dyn FnMut(&Answer) -> Result<T, Failure> + Send),
+    ) -> Result<T, Failure> {
+        let Sent { answer, token } = sent;
         let host = self.http.host();
         let secrets = [self.credentials.secret(), token.as_deref().unwrap_or_default()];
         let circumstances = Circumstances {
@@ -196,10 +270,10 @@ impl Client {
             accepted: session.accepted,
             secrets: &secrets,
         };
-        let result = circumstances.inspect(&answer).and_then(|()| decode(&answer));
+        let result = circumstances.inspect(answer).and_then(|()| decode(answer));
         let result = match result {
-            Err(Failure::Reported(words)) => Err(circumstances.reported(&answer, &words)),
-            Err(Failure::NoRows(error)) => Err(circumstances.without_rows(&answer, error)),
+            Err(Failure::Reported(words)) => Err(circumstances.reported(answer, &words)),
+            Err(Failure::NoRows(error)) => Err(circumstances.without_rows(answer, error)),
             other => other,
         };
         match &result {

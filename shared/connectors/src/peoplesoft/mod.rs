@@ -1,9 +1,11 @@
-//! The PeopleSoft source: saved queries through Query Access Services, the site's own operations, Application Services.
+//! PeopleSoft: a source by saved queries through Query Access Services, the site's own operations and Application Services,
+//! and a place that attributes are written back to, record by record, by operations of the site's own.
 //!
 //! A PeopleSoft has no fixed business API, so what is read is configuration: [`queries`] are those that an administrator
 //! creates, [`settings`] say what a site has done differently. [`source`] reads pages, [`slices`] say where a read stands,
 //! [`query`] writes addresses, [`decode`] turns an answer into rows, [`client`] and [`auth`] make the calls, [`refusal`] says
-//! what a refused call means, [`check`] tells an administrator what is missing.
+//! what a refused call means, [`check`] tells an administrator what is missing. [`writes`] says what is written back where,
+//! and [`destination`] does it.
 //!
 //! Invariants: only the configured host, node and operations are called, one call at a time; a wrong password is tried
 //! once; personal data is read only where it is switched on, and hashed or dropped before it is kept. What must not be
@@ -16,6 +18,7 @@ mod check;
 mod client;
 mod dates;
 mod decode;
+mod destination;
 mod operation;
 mod personal;
 mod queries;
@@ -28,7 +31,10 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod write_settings;
+mod writes;
 
+pub use destination::PeopleSoftDestination;
 pub use queries::{
     Effective, Kind, Operator, Origin, Purpose, QueryDefinition, QueryField, QueryPrompt, QueryRecord, RECORDS,
     ROW_KEY, SEPARATOR, queries,
@@ -42,3 +48,5 @@ pub use settings::{
     Treatment,
 };
 pub use source::PeopleSoftSource;
+pub use write_settings::{SuccessSettings, WriteMethod, WriteSettings};
+pub use writes::{WriteDefinition, writes};

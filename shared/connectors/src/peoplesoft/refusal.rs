@@ -3,6 +3,8 @@
 //!
 //! Invariant: whatever is quoted from an answer is shortened and cleaned of secrets first.
 
+mod write;
+
 use engine::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::decode::Notice;
 use super::settings::PeopleSoftSettings;
 use crate::http::{Answer, quote};
+
+pub(super) use write::{Looked, Told};
 
 /// By which words and statuses a refusal is told. A number is an HTTP status, anything else is looked for in the words of
 /// the answer, without regard to case. The first list that matches counts, in this order.
@@ -289,9 +293,13 @@ fn is_met(entry: &str, status: u16, words: &str) -> bool {
 
 impl Body {
     fn of(answer: &Answer) -> Self {
+        let is_good = (200..300).contains(&answer.status);
+        // Pages are long, and nearly all of them are told by their first character.
+        if is_good && matches!(answer.body.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            return Self::Content;
+        }
         let text = String::from_utf8_lossy(&answer.body);
         let text = text.trim_start_matches('\u{feff}').trim();
-        let is_good = (200..300).contains(&answer.status);
         match text.bytes().next() {
             None => Self::Empty,
             Some(b'{' | b'[') if is_good => Self::Content,

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::dates;
 use super::query_settings::{OperationSettings, Owner, QuerySettings};
 use super::refusal::RefusalSettings;
+use super::write_settings::WriteSettings;
+use super::writes;
 use crate::http::{ClientCertificate, TimeOut};
 
 /// How to reach and read a PeopleSoft database through the REST listener of its Integration Broker.
@@ -117,6 +119,11 @@ pub struct PeopleSoftSettings {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("examples" = [{"SCX_VENDORS": {"path": "SCX_VENDOR_LIST.v1/{setid}?after={after}", "rows": "/vendors"}}]))]
     pub operations: BTreeMap<String, OperationSettings>,
+    /// What differs where attributes are written back, and tables that are written besides the shipped ones
+    /// (`supplier_attributes`, `customer_attributes`), by the table that the sync writes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("examples" = [{"supplier_attributes": {"operation": "CX_VENDOR_UPDATE.v1", "fields": {"risk_class": "CX_RISK_CLASS"}}}]))]
+    pub writes: BTreeMap<String, WriteSettings>,
     /// The names of the delivered operations in addresses.
     #[serde(default)]
     #[schemars(example = Aliases::default())]
@@ -366,6 +373,11 @@ impl PeopleSoftSettings {
                 hours.from, hours.to
             ));
         }
+        for (table, write) in &self.writes {
+            if let Err((field, why)) = write.validate() {
+                return refuse(format!("`writes.{table}.{field}` {why}"));
+            }
+        }
         for operation in self.operation_names() {
             if !is_segment(operation) {
                 return refuse(format!(
@@ -378,7 +390,7 @@ impl PeopleSoftSettings {
                 .validate()
                 .map_err(|why| Error::stop(format!("the PeopleSoft connection: `operations.{name}` {why}")))?;
         }
-        Ok(())
+        writes::writes(Some(self)).map(|_| ())
     }
 
     /// The operations that may be called, by their first part of the address.
@@ -386,7 +398,8 @@ impl PeopleSoftSettings {
         let aliases = &self.aliases;
         let delivered = [&aliases.execute, &aliases.start, &aliases.status, &aliases.results, &aliases.discovery];
         let own = self.operations.values().flat_map(OperationSettings::paths);
-        delivered.into_iter().map(String::as_str).chain(own).map(first_part)
+        let written = writes::operations(self);
+        delivered.into_iter().map(String::as_str).chain(own).map(first_part).chain(written)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: a slice ends on an empty page only, unless the site says that it has no limit of its own; a page that
 //! repeats its predecessor is an error. Keys are compared for equality, never for order.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Credentials;
 use super::background::Progress;
-use super::client::Client;
+use super::client::{Begun, Client};
 use super::decode::{self, Layout, Shape, Taken};
 use super::query::{Call, Given, Plan, Way};
 use super::query_settings::{Fineness, Next};
@@ -35,7 +35,9 @@ const ROWS_OF_A_KEY: usize = 2;
 
 /// Reads one PeopleSoft database through its Integration Broker. One instance serves one poll.
 pub struct PeopleSoftSource {
-    pub(super) client: Client,
+    pub(super) client: Arc<Client>,
+    /// The call for the page that follows, made while the one before is being put away.
+    ahead: Mutex<Option<Begun>>,
     /// What a totals query told besides what was asked for.
     pub(super) told: Mutex<Option<totals::Told>>,
 }
@@ -67,7 +69,7 @@ impl PeopleSoftSource {
         };
         let node = http(&settings.url, settings.client_certificate.as_ref())?;
         let client = Client::new(node, provider, settings, credentials, clock);
-        Ok(Self { client, told: Mutex::default() })
+        Ok(Self { client: Arc::new(client), ahead: Mutex::default(), told: Mutex::default() })
     }
 
     pub(super) fn plan<'a>(&'a self, stream: &'a StreamSpec) -> Result<Plan<'a>> {
@@ -82,6 +84,7 @@ impl PeopleSoftSource {
         layout: &Layout,
         rows: &mut RowsWriter,
     ) -> Result<Taken> {
+        let begun = self.ahead().take().filter(|begun| begun.is(call));
         let shape = Shape::of(plan);
         let before = rows.len();
         let mut decode = |answer: &Answer| {
@@ -93,7 +96,23 @@ impl PeopleSoftSource {
             }
             decode::rows(answer.text()?, &shape, layout, rows)
         };
-        self.client.ask(call, &mut decode).await
+        self.client.ask_begun(call, begun, &mut decode).await
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<Begun>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for the page at a place before it is wanted. Whoever has read two pages of a slice reads them all; who wants one,
+    /// to look at it, costs the database no second one.
+    fn read_ahead(&self, plan: &Plan<'_>, place: &Place) {
+        if place.pages < 2 || !matches!(plan.way, Way::Queries { background: false, .. }) {
+            return;
+        }
+        // What is wrong with the call is said when it is wanted.
+        if let Ok(call) = plan.page(&given(plan, place), &plan.columns()) {
+            *self.ahead() = Some(self.client.begin(call));
+        }
     }
 
     fn layout(&self, plan: &Plan<'_>) -> Result<Layout> {
@@ -184,6 +203,9 @@ impl PeopleSoftSource {
             Way::Queries { .. } => behind(place, last, on).filter(|_| !short),
         };
         let next = on.or_else(|| place.next_slice(plan, window, self.client.clock.now()));
+        if let Some(next) = &next {
+            self.read_ahead(plan, next);
+        }
         Ok(Page { next: next.as_ref().map(position).transpose()?, too_big })
     }
 
@@ -360,6 +382,8 @@ impl Source for PeopleSoftSource {
         Ok(None)
     }
 
-    /// Every call stands for itself: there is no session to end.
-    async fn close(&self) {}
+    /// Every call stands for itself: there is no session to end, only a call that nobody waits for any more.
+    async fn close(&self) {
+        drop(self.ahead().take());
+    }
 }

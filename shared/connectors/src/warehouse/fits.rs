@@ -45,7 +45,7 @@ pub(super) fn misfit(table: &TableSpec, position: usize, value: &Value<'_>) -> O
 }
 
 /// The decimal at the scale of its column, unless that loses a digit or it has too many.
-pub(super) fn at_scale(decimal: Decimal, precision: u8, scale: u8) -> Option<Decimal> {
+pub(crate) fn at_scale(decimal: Decimal, precision: u8, scale: u8) -> Option<Decimal> {
     let exact = if decimal.scale() == scale { decimal } else { decimal.with_scale(scale)? };
     (exact.units().unsigned_abs() < *POWERS.get(usize::from(precision))?).then_some(exact)
 }

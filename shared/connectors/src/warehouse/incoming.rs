@@ -10,7 +10,7 @@ use super::fits::misfit;
 
 /// One row of a batch, borrowed from it.
 #[derive(Debug)]
-pub(super) struct Row<'r, 'b> {
+pub(crate) struct Row<'r, 'b> {
     /// The record's key as text.
     pub key: &'r str,
     /// The source's own stamp, in microseconds since 1970.
@@ -27,7 +27,7 @@ pub(super) struct Row<'r, 'b> {
 
 /// Walks over the rows of a batch.
 #[derive(Debug)]
-pub(super) struct Incoming<'b> {
+pub(crate) struct Incoming<'b> {
     reader: RowReader<'b>,
     cells: Vec<Value<'b>>,
 }

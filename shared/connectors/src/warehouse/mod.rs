@@ -7,19 +7,25 @@
 //! Invariant: the rules are written once, in [`judge`] and [`fits`]. A warehouse that lets its server decide (PostgreSQL)
 //! says the same in SQL, and one battery of tests holds them all to it.
 
-mod fits;
-mod incoming;
+pub(crate) mod fits;
+pub(crate) mod incoming;
+#[cfg(feature = "sqlite")]
 mod judge;
 mod ledger;
 pub mod postgres;
-mod present;
+pub(crate) mod present;
 pub mod schema;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod sqlite_settings;
+#[cfg(feature = "sqlite")]
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use postgres::{Postgres, PostgresSettings};
-pub use sqlite::{Sqlite, SqliteSettings};
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
+pub use sqlite_settings::SqliteSettings;
 
 use engine::model::batch::Version;
 use engine::model::id::SyncId;
@@ -109,7 +115,7 @@ fn check_name(what: &str, name: &str) -> Result<()> {
 }
 
 /// Checks everything about a table that no database needs to be asked for.
-fn check_table(table: &TableSpec) -> Result<()> {
+pub(crate) fn check_table(table: &TableSpec) -> Result<()> {
     check_name("table", &table.name)?;
     for (i, column) in table.columns.iter().enumerate() {
         check_name("column", &column.name).map_err(|e| e.at(format!("table `{}`", table.name)))?;
@@ -138,7 +144,7 @@ fn check_table(table: &TableSpec) -> Result<()> {
 }
 
 /// Tells one shape of a table from another: changes when a migration or other SQL is needed.
-fn fingerprint(table: &TableSpec) -> u128 {
+pub(crate) fn fingerprint(table: &TableSpec) -> u128 {
     // The first character changes when this module makes other tables from the same shape.
     let mut text = format!("1\n{}\n{}\n{}\n", table.name, table.source_system, table.description);
     for column in &table.columns {
@@ -150,12 +156,12 @@ fn fingerprint(table: &TableSpec) -> u128 {
 
 /// The id under which the records that a full read did not find are marked, so that the same call again can tell which
 /// they were. It stands in the ledger like a batch.
-fn sweep_id(sync: &SyncId, before: Version) -> [u8; 16] {
+pub(crate) fn sweep_id(sync: &SyncId, before: Version) -> [u8; 16] {
     xxhash_rust::xxh3::xxh3_128(format!("sweep/{sync}/{}", before.0).as_bytes()).to_be_bytes()
 }
 
 /// The run under which the ledger lists them.
-const SWEEP: &str = "sweep";
+pub(crate) const SWEEP: &str = "sweep";
 
 /// An identifier in double quotes, as standard SQL writes it.
 fn quoted(name: &str) -> String {
@@ -173,7 +179,7 @@ fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// Checks that a column can be summed exactly.
-fn summable(table: &TableSpec, column: &str) -> Result<()> {
+pub(crate) fn summable(table: &TableSpec, column: &str) -> Result<()> {
     let kind = table.column(column).and_then(|i| table.columns.get(i)).map(|c| c.kind);
     match kind {
         Some(ColumnType::Integer | ColumnType::Decimal { .. }) => Ok(()),

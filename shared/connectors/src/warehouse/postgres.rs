@@ -27,7 +27,7 @@ use engine::model::id::{RecordKey, SyncId};
 use engine::model::rows::Rows;
 use engine::model::table::TableSpec;
 use engine::model::totals::{GroupBy, GroupTotal};
-use engine::ports::{Destination, DestinationCapabilities, Finding, Secret, Totals, Which, Written};
+use engine::ports::{AfterRun, Destination, DestinationCapabilities, Finding, Landed, Secret, Totals, Which, Written};
 use engine::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -279,7 +279,12 @@ impl Postgres {
 #[async_trait]
 impl Destination for Postgres {
     fn capabilities(&self) -> DestinationCapabilities {
-        DestinationCapabilities { totals: true, parallel_batches: self.connections }
+        DestinationCapabilities {
+            totals: true,
+            parallel_batches: self.connections,
+            applies_at_once: None,
+            one_by_one: None,
+        }
     }
 
     async fn check(&self, tables: &[&TableSpec]) -> Vec<Finding> {
@@ -381,7 +386,7 @@ impl Destination for Postgres {
         sweep::mark(self, table, sync, before, keys).await.map_err(|f| self.err(f))
     }
 
-    async fn after_run(&self, table: &TableSpec, _: &SyncId) -> Result<()> {
+    async fn after_run(&self, table: &TableSpec, _: &Landed<'_>, _: Option<&str>) -> Result<AfterRun> {
         let sql = self.ready(table).await.map_err(|f| self.err(f))?;
         let grown = "SELECT c.reltuples < 0 OR COALESCE(s.n_mod_since_analyze, 0) > 1000 + c.reltuples / 10 FROM pg_class c \
                      LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid WHERE c.oid = to_regclass($1)";
@@ -391,6 +396,6 @@ impl Destination for Postgres {
             // The database would do so by itself some minutes later; dashboards are asked sooner.
             self.query(&format!("ANALYZE {}", sql.table), &[]).await.map_err(|f| self.err(f))?;
         }
-        Ok(())
+        Ok(AfterRun::Done { note: None })
     }
 }

@@ -17,7 +17,7 @@ use engine::{Error, Result};
 use super::summable;
 
 /// A value of a column of type `kind`, from the form in which the database gives it.
-pub(super) fn declared(kind: ColumnType, value: Value<'_>) -> Value<'_> {
+pub(crate) fn declared(kind: ColumnType, value: Value<'_>) -> Value<'_> {
     let declared = match (kind, &value) {
         (ColumnType::Decimal { scale, .. }, Value::Text(text)) => at_scale(Decimal::parse(text).ok(), scale),
         (ColumnType::Decimal { scale, .. }, Value::Integer(i)) => at_scale(Some(Decimal::new((*i).into(), 0)), scale),
@@ -48,12 +48,12 @@ fn whole(text: &str) -> Option<Value<'static>> {
 }
 
 /// The columns of rows that are read back.
-pub(super) fn standing_columns(table: &TableSpec) -> Vec<&str> {
+pub(crate) fn standing_columns(table: &TableSpec) -> Vec<&str> {
     standing::COLUMNS.into_iter().chain(table.columns.iter().map(|column| column.name.as_str())).collect()
 }
 
 /// The hash that is kept with a record; null where it is none.
-pub(super) fn kept_hash(bytes: Option<&[u8]>) -> Value<'static> {
+pub(crate) fn kept_hash(bytes: Option<&[u8]>) -> Value<'static> {
     bytes.and_then(|bytes| bytes.try_into().ok()).map_or(Value::Null, |bytes| Value::Hash(u128::from_be_bytes(bytes)))
 }
 
@@ -61,7 +61,7 @@ pub(super) fn kept_hash(bytes: Option<&[u8]>) -> Value<'static> {
 ///
 /// # Errors
 /// Stops when it is no key of this table.
-pub(super) fn key_parts(table: &TableSpec, key: &RecordKey) -> Result<Vec<String>> {
+pub(crate) fn key_parts(table: &TableSpec, key: &RecordKey) -> Result<Vec<String>> {
     let parts = key.parts();
     if parts.len() == table.key.len() {
         return Ok(parts);
@@ -74,7 +74,7 @@ pub(super) fn key_parts(table: &TableSpec, key: &RecordKey) -> Result<Vec<String
 /// # Errors
 /// Stops when the table has no such column, or its values cannot be compared as text, or it is no date and months are
 /// asked for.
-pub(super) fn group_column<'a>(table: &TableSpec, by: &'a GroupBy) -> Result<Option<(&'a str, ColumnType)>> {
+pub(crate) fn group_column<'a>(table: &TableSpec, by: &'a GroupBy) -> Result<Option<(&'a str, ColumnType)>> {
     let (GroupBy::Value(name) | GroupBy::Month(name)) = by else { return Ok(None) };
     let kind = table.column(name).and_then(|i| table.columns.get(i)).map(|column| column.kind);
     match (by, kind) {
@@ -91,7 +91,7 @@ pub(super) fn group_column<'a>(table: &TableSpec, by: &'a GroupBy) -> Result<Opt
 
 /// Counts and sums in groups, filled record by record or group by group.
 #[derive(Debug)]
-pub(super) struct Groups<'a> {
+pub(crate) struct Groups<'a> {
     by: &'a GroupBy,
     found: BTreeMap<Option<String>, GroupTotal>,
     columns: usize,
@@ -138,7 +138,7 @@ impl<'a> Groups<'a> {
 }
 
 /// Adds to a sum that may have no value yet.
-pub(super) fn add(sum: &mut Option<Decimal>, value: Decimal) -> Result<()> {
+pub(crate) fn add(sum: &mut Option<Decimal>, value: Decimal) -> Result<()> {
     *sum = Some(sum.map_or(Ok(value), |sum| sum.plus(value))?);
     Ok(())
 }

@@ -21,23 +21,11 @@ use engine::model::id::{RecordKey, SyncId};
 use engine::model::rows::Rows;
 use engine::model::table::TableSpec;
 use engine::model::totals::{GroupBy, GroupTotal};
-use engine::ports::{Destination, DestinationCapabilities, Finding, Totals, Which, Written};
+use engine::ports::{AfterRun, Destination, DestinationCapabilities, Finding, Landed, Totals, Which, Written};
 use engine::{Error, Result};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::{check_table, fingerprint, quoted, schema, summable};
-
-/// A SQLite file that records are loaded into.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SqliteSettings {
-    /// The file. It is created, with its folder, when it is not there. It must lie on a local disk: network disks do
-    /// not lock files reliably.
-    #[schemars(example = &"data/warehouse.sqlite")]
-    pub path: PathBuf,
-}
+use super::{SqliteSettings, check_table, fingerprint, quoted, schema, summable};
 
 /// How long to wait for another process that writes to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -145,7 +133,7 @@ const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')";
 impl Destination for Sqlite {
     fn capabilities(&self) -> DestinationCapabilities {
         // SQLite has one writer at a time.
-        DestinationCapabilities { totals: true, parallel_batches: 1 }
+        DestinationCapabilities { totals: true, parallel_batches: 1, applies_at_once: None, one_by_one: None }
     }
 
     async fn check(&self, tables: &[&TableSpec]) -> Vec<Finding> {
@@ -295,9 +283,11 @@ impl Destination for Sqlite {
         .await
     }
 
-    async fn after_run(&self, table: &TableSpec, _: &SyncId) -> Result<()> {
+    async fn after_run(&self, table: &TableSpec, _: &Landed<'_>, _: Option<&str>) -> Result<AfterRun> {
         let table = table.clone();
         // Analyses what has grown a lot since the last time, and nothing else.
-        self.on_file(move |file, path| file.ready(path, &table)?.execute_batch("PRAGMA optimize").map_err(failed)).await
+        self.on_file(move |file, path| file.ready(path, &table)?.execute_batch("PRAGMA optimize").map_err(failed))
+            .await?;
+        Ok(AfterRun::Done { note: None })
     }
 }

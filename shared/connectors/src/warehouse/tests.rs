@@ -5,10 +5,12 @@
 
 mod battery;
 mod comparing;
+#[cfg(feature = "databricks")]
+pub(crate) mod databricks;
 mod faults;
 mod postgres;
 mod properties;
-mod sample;
+pub(crate) mod sample;
 mod server;
 mod shapes;
 mod sqlite;
@@ -35,6 +37,11 @@ trait Harness: Send + Sync {
     async fn run(&self, sql: &str);
     /// What the ledger says of all batches: (rows, inserted, updated, unchanged, superseded, deleted, rejected).
     async fn ledger(&self) -> Vec<[i64; 7]>;
+    /// Whether a record that was deleted before and comes deleted with another content counts as updated. Where outcomes
+    /// are read off the table it cannot be told from one that is deleted for the first time.
+    fn tells_deleted_before(&self) -> bool {
+        true
+    }
 }
 
 /// Makes one test per warehouse of each function.
@@ -58,3 +65,24 @@ macro_rules! for_every_warehouse {
     };
 }
 use for_every_warehouse;
+
+/// The same for Databricks, whose batches are files that land and are applied when their run closes.
+#[cfg(feature = "databricks")]
+macro_rules! for_databricks {
+    ($($name:ident),* $(,)?) => {
+        mod on_databricks {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::super::databricks::Workspace::new().await).await;
+            })*
+        }
+        mod on_databricks_landing {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::super::databricks::Workspace::landing().await).await;
+            })*
+        }
+    };
+}
+#[cfg(feature = "databricks")]
+use for_databricks;

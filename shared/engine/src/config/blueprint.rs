@@ -31,7 +31,13 @@ pub struct Blueprint {
     #[serde(default)]
     #[schemars(example = &"looker")]
     pub consumer: Option<String>,
+    /// Another blueprint whose syncs and dashboards this one has too; what is written here stands in their place, or follows
+    /// them.
+    #[serde(default)]
+    #[schemars(example = &"peoplesoft-looker")]
+    pub includes: Option<String>,
     /// Its syncs, in the order in which they run.
+    #[serde(default)]
     #[schemars(extend("examples" = [{"cost_centers": {"table": "cost_centers", "key": ["business_unit"]}}]))]
     pub syncs: IndexMap<String, SyncSpec>,
     /// Dashboards that analysts start from, under the names they have in Looker.
@@ -83,6 +89,10 @@ pub struct SyncSpec {
     #[serde(default)]
     #[schemars(example = ["suppliers"])]
     pub after: Vec<String>,
+    /// Whether it runs against the direction of the integration: it reads from the destination and writes to the source.
+    #[serde(default)]
+    #[schemars(example = true)]
+    pub reverse: bool,
     /// Whether it runs unless the tenant says otherwise.
     #[serde(default = "yes")]
     #[schemars(example = true)]
@@ -177,6 +187,20 @@ impl BlueprintFile {
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let (blueprint, document) = Document::read(file, text)?;
         Ok(Self { blueprint, document })
+    }
+
+    /// Takes over the syncs and dashboards of the blueprint that it includes, if that is among `others`.
+    #[must_use]
+    pub fn including(mut self, others: &[Self]) -> Self {
+        let Some(included) = &self.blueprint.includes else { return self };
+        let Some(other) = others.iter().find(|other| other.blueprint.integration == *included) else { return self };
+        let mut syncs = other.blueprint.syncs.clone();
+        syncs.extend(std::mem::take(&mut self.blueprint.syncs));
+        self.blueprint.syncs = syncs;
+        let mut dashboards = other.blueprint.dashboards.clone();
+        dashboards.extend(std::mem::take(&mut self.blueprint.dashboards));
+        self.blueprint.dashboards = dashboards;
+        self
     }
 }
 

@@ -1,15 +1,11 @@
 //! A YAML file with the place of every field, so that whatever is wrong can be pointed at.
 
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_saphyr::granit_parser::{Event, Parser, Span};
-use serde_saphyr::{Error as YamlError, MessageFormatter, UserMessageFormatter};
 
-use super::fields;
+use super::nodes;
 use super::problem::{Problem, Problems};
-
-/// Deeper nesting is no configuration of ours; its places are not kept.
-const MAX_DEPTH: usize = 64;
+use super::values::Reader;
 
 /// A place in a file, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -30,13 +26,17 @@ pub(super) struct Document {
 /// A value and where it begins.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
-    place: Place,
+    pub place: Place,
     pub content: Content,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Content {
-    Scalar,
+    /// A word, or a text in quotes or over several lines. What a plain word means depends on what is wanted.
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     List(Vec<Node>),
     Fields(Vec<Field>),
 }
@@ -45,24 +45,41 @@ pub(super) enum Content {
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     pub name: String,
-    place: Place,
+    pub place: Place,
     pub value: Node,
 }
 
 impl Document {
     /// Reads a file: its places, and its content as `T`. Unknown fields are found by the schema of `T`, all at once.
     pub(super) fn read<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<(T, Self), Problems> {
-        let document = Self { file: file.to_owned(), root: parse(text) };
-        let schema = SchemaGenerator::default().into_root_schema_for::<T>();
-        let mut problems = Problems::default();
-        for (path, message) in fields::unknown(schema.as_value(), &document.root) {
-            problems.push(document.name_problem(&path, message));
+        let (root, broken) = nodes::parse(text);
+        let document = Self { file: file.to_owned(), root };
+        #[cfg(feature = "schema")]
+        document.knows_all_fields::<T>()?;
+        if let Some((place, message)) = broken {
+            return Err(document.at(place, &[], message).into());
         }
-        problems.or(())?;
-        match serde_saphyr::from_str(text) {
+        match T::deserialize(Reader(&document.root)) {
             Ok(content) => Ok((content, document)),
-            Err(error) => Err(document.unreadable(&error).into()),
+            Err(wrong) => {
+                let (path, message, place) = wrong.into_parts();
+                Err(match place {
+                    Some(place) => document.at(place, &path, message),
+                    None => document.problem(&path, message),
+                }
+                .into())
+            }
         }
+    }
+
+    #[cfg(feature = "schema")]
+    fn knows_all_fields<T: JsonSchema>(&self) -> Result<(), Problems> {
+        let schema = schemars::SchemaGenerator::default().into_root_schema_for::<T>();
+        let mut problems = Problems::default();
+        for (path, message) in super::fields::unknown(schema.as_value(), &self.root) {
+            problems.push(self.name_problem(&path, message));
+        }
+        problems.or(())
     }
 
     /// A problem with a field's value. A path that leads nowhere is pointed at where it still led.
@@ -72,6 +89,7 @@ impl Document {
     }
 
     /// A problem with a field's name.
+    #[cfg(feature = "schema")]
     pub(super) fn name_problem(&self, path: &[String], message: impl Into<String>) -> Problem {
         self.at(self.walk(path).0, path, message.into())
     }
@@ -91,7 +109,7 @@ impl Document {
         let (mut node, mut name) = (&self.root, self.root.place);
         for (i, part) in path.iter().enumerate() {
             let found = match &node.content {
-                Content::Scalar => None,
+                Content::Scalar { .. } => None,
                 Content::List(items) => {
                     part.parse().ok().and_then(|at: usize| items.get(at)).map(|item| (item.place, item))
                 }
@@ -104,127 +122,7 @@ impl Document {
                 None => return (name, None, i),
             }
         }
-        let value = matches!(node.content, Content::Scalar).then_some(node.place);
+        let value = matches!(node.content, Content::Scalar { .. }).then_some(node.place);
         (name, value, path.len())
     }
-
-    /// The path of the last field that begins at or before a place.
-    fn path_at(&self, at: Place) -> Vec<String> {
-        let mut path = Vec::new();
-        let mut node = &self.root;
-        loop {
-            let next = match &node.content {
-                Content::Scalar => None,
-                Content::List(items) => {
-                    let last = items.iter().enumerate().rev().find(|(_, item)| item.place <= at);
-                    last.map(|(i, item)| (i.to_string(), item))
-                }
-                Content::Fields(fields) => {
-                    let last = fields.iter().rev().find(|field| field.place <= at);
-                    last.map(|field| (field.name.clone(), &field.value))
-                }
-            };
-            let Some((part, child)) = next else { return path };
-            path.push(part);
-            node = child;
-        }
-    }
-
-    fn unreadable(&self, error: &YamlError) -> Problem {
-        let error = error.without_snippet();
-        let place = error.location().map_or(Place { line: 1, column: 1 }, |location| Place {
-            line: usize::try_from(location.line()).unwrap_or_default(),
-            column: usize::try_from(location.column()).unwrap_or_default(),
-        });
-        let mut path = self.path_at(place);
-        match error {
-            YamlError::SerdeMissingField { field, .. } => {
-                path.pop();
-                path.push((*field).to_owned());
-                self.problem(&path, format!("`{field}` is missing: add it"))
-            }
-            YamlError::SerdeInvalidType { .. }
-            | YamlError::SerdeInvalidValue { .. }
-            | YamlError::SerdeUnknownVariant { .. } => self.problem(&path, words(error)),
-            _ => self.at(place, &path, words(error)),
-        }
-    }
-}
-
-/// What is wrong, in words of the files.
-fn words(error: &YamlError) -> String {
-    match error {
-        YamlError::SerdeInvalidType { unexpected, expected, .. }
-        | YamlError::SerdeInvalidValue { unexpected, expected, .. } => {
-            format!("{unexpected} stands here, and {expected} is needed")
-        }
-        YamlError::SerdeUnknownVariant { variant, expected, .. } => {
-            let nearest = super::nearest(variant, expected.iter().copied());
-            format!("`{variant}` is none of {}{nearest}", expected.join(", "))
-        }
-        YamlError::DuplicateMappingKey { key: Some(key), .. } => format!("`{key}` stands here twice: keep one"),
-        YamlError::InvalidScalar { ty: "bool", .. } => "true or false is needed here".to_owned(),
-        YamlError::InvalidScalar { ty, .. } if ty.starts_with(['i', 'u']) => "a whole number is needed here".to_owned(),
-        YamlError::Unexpected { expected, .. } => format!("{} is needed here", named(expected)),
-        YamlError::NullIntoString { .. } => "nothing stands here, and a text is needed".to_owned(),
-        other => UserMessageFormatter.format_message(other).escape_debug().to_string(),
-    }
-}
-
-/// What the parser expected, in words of the files.
-fn named(expected: &str) -> &str {
-    match expected {
-        "mapping start" => "a group of fields",
-        "sequence start" => "a list",
-        other => other,
-    }
-}
-
-/// Reads the places. What is no YAML ends the reading; the parser proper then says what is wrong.
-fn parse(text: &str) -> Node {
-    let mut open: Vec<(Node, Option<Field>)> = Vec::new();
-    let mut parser = Parser::new_from_str(text);
-    let mut root = Node { place: Place { line: 1, column: 1 }, content: Content::Scalar };
-    while let Some(Ok((event, span))) = parser.next_event() {
-        if open.len() > MAX_DEPTH {
-            break;
-        }
-        let place = place_of(&span);
-        let (node, name) = match event {
-            Event::MappingStart(..) => {
-                open.push((Node { place, content: Content::Fields(Vec::new()) }, None));
-                continue;
-            }
-            Event::SequenceStart(..) => {
-                open.push((Node { place, content: Content::List(Vec::new()) }, None));
-                continue;
-            }
-            Event::MappingEnd | Event::SequenceEnd => match open.pop() {
-                Some((node, _)) => (node, None),
-                None => break,
-            },
-            Event::Scalar(text, ..) => (Node { place, content: Content::Scalar }, Some(text.into_owned())),
-            Event::Alias(_) => (Node { place, content: Content::Scalar }, None),
-            Event::DocumentEnd => break,
-            _ => continue,
-        };
-        match open.last_mut() {
-            None => root = node,
-            Some((Node { content: Content::List(items), .. }, _)) => items.push(node),
-            Some((Node { content: Content::Fields(fields), .. }, pending)) => match pending.take() {
-                Some(field) => fields.push(Field { value: node, ..field }),
-                None => *pending = Some(Field { name: name.unwrap_or_default(), place, value: node }),
-            },
-            Some(_) => {}
-        }
-    }
-    // A file that ends in the middle keeps what was read.
-    while let Some((node, _)) = open.pop() {
-        root = node;
-    }
-    root
-}
-
-fn place_of(span: &Span) -> Place {
-    Place { line: span.start.line(), column: span.start.col() + 1 }
 }

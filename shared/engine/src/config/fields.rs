@@ -30,7 +30,7 @@ impl<'s> Search<'s> {
             self.expand(schema, &mut choices, 0);
         }
         match &node.content {
-            Content::Scalar => {}
+            Content::Scalar { .. } => {}
             Content::List(items) => {
                 let schemas: Vec<_> = choices.iter().filter_map(|choice| choice.get("items")).collect();
                 for (i, item) in items.iter().enumerate() {

@@ -15,6 +15,7 @@ impl SyncSpec {
         replace(&mut merged.wait_at_most, &change.wait_at_most);
         replace(&mut merged.keep_archive, &change.keep_archive);
         replace(&mut merged.table, &change.table);
+        replace(&mut merged.read, &change.read);
         replace(&mut merged.read.filter, &change.filter);
         replace(&mut merged.needs, &change.needs);
         replace(&mut merged.totals, &change.totals);

@@ -11,8 +11,10 @@ mod blueprint;
 mod dashboards;
 mod deliveries;
 mod document;
+#[cfg(feature = "schema")]
 mod fields;
 mod merge;
+mod nodes;
 mod period;
 mod plans;
 mod problem;
@@ -22,6 +24,7 @@ mod syncs;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use blueprint::{Blueprint, BlueprintFile, ReadSpec, SyncSpec, blueprint_schema};
 pub use dashboards::{DashboardKind, DashboardSpec};

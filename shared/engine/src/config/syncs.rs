@@ -29,6 +29,13 @@ pub(super) struct Integration<'a> {
     pub tenant_document: Option<&'a Document>,
 }
 
+impl Integration<'_> {
+    /// The zone in which what a sync reads is stamped. What a destination gives back, it gives as instants.
+    fn zone_of(&self, spec: &SyncSpec) -> Tz {
+        if spec.reverse { Tz::UTC } else { self.zone }
+    }
+}
+
 /// Resolves them, in the order in which they run. With problems the result is not complete.
 pub(super) fn resolve(integration: &Integration<'_>, problems: &mut Problems) -> Vec<ConfiguredSync> {
     let specs: IndexMap<&str, SyncSpec> = integration
@@ -89,6 +96,12 @@ fn plan(
     let columns = mapping.table_columns();
     let position = |name: &String| columns.iter().position(|column| column.name == *name);
     let source_of = |name: &String| Some((mapping.plain_source(name)?.to_owned(), name.clone()));
+    let (ours, theirs) = (integration.source.clone(), integration.destination.clone());
+    let systems = &integration.blueprint.blueprint;
+    let (source, destination, source_system) = match spec.reverse {
+        false => (ours, theirs, systems.source.clone()),
+        true => (theirs, ours, systems.destination.clone()),
+    };
     let plan = SyncPlan {
         id: SyncId {
             tenant: integration.tenant.clone(),
@@ -96,8 +109,8 @@ fn plan(
             stream: stream.to_owned(),
         },
         description: spec.description.clone(),
-        source: integration.source.clone(),
-        destination: integration.destination.clone(),
+        source,
+        destination,
         stream: StreamSpec {
             name: stream.to_owned(),
             object: read.object.clone(),
@@ -113,10 +126,10 @@ fn plan(
             description: spec.description.clone(),
             key: mapping.key_columns().to_vec(),
             company: spec.company.as_ref().and_then(position),
-            source_system: integration.blueprint.blueprint.source.clone(),
+            source_system,
             columns: columns.clone(),
         },
-        zone: integration.zone,
+        zone: integration.zone_of(spec),
         lookback_days: spec.lookback_days,
         safety_lag: spec.safety_lag.0,
         wait_at_most: spec.wait_at_most.0,
@@ -125,6 +138,7 @@ fn plan(
         control: spec.control.clone(),
         keeps_links: specs.values().any(|other| linked(other).any(|(_, needed, _)| needed == stream)),
         after: before(stream, spec).into_iter().map(str::to_owned).collect(),
+        reverse: spec.reverse,
         mapping,
     };
     ConfiguredSync {
@@ -194,7 +208,7 @@ impl<'a> Syncs<'a, '_> {
             updated: spec.read.updated.as_ref(),
             filter: spec.filter_rows.as_deref(),
             needs: &spec.needs,
-            zone: self.integration.zone,
+            zone: self.integration.zone_of(spec),
         };
         match Mapping::compile(&declaration) {
             Ok(mapping) => Some(mapping),

@@ -5,6 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::blueprint::ReadSpec;
 use super::deliveries::DeliverySpec;
 use super::document::Document;
 use super::period::{Period, Schedule};
@@ -133,6 +134,9 @@ pub struct SyncChange {
     /// How long the records as they came are kept for replay.
     #[schemars(example = &"30d")]
     pub keep_archive: Option<Period>,
+    /// What is read. Written here, it replaces all of the blueprint's.
+    #[schemars(extend("examples" = [{"object": "main.mdm.vendors", "key": ["setid", "vendor_id"], "updated": {"date": "updated_at"}}]))]
+    pub read: Option<ReadSpec>,
     /// Records per page; the connector's own default when absent.
     #[schemars(example = 500)]
     pub page_size: Option<usize>,

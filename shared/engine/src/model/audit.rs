@@ -29,11 +29,13 @@ pub enum Outcome {
     Rejected,
     /// Waits for something that is named.
     Waiting,
+    /// Lies at the destination and is applied when its run closes, which gives it another outcome.
+    Landed,
 }
 
 impl Outcome {
     /// All outcomes, in the order of their codes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Inserted,
         Self::Updated,
         Self::Deleted,
@@ -43,6 +45,7 @@ impl Outcome {
         Self::Echoed,
         Self::Rejected,
         Self::Waiting,
+        Self::Landed,
     ];
 
     /// One byte for ledgers.
@@ -67,6 +70,7 @@ impl Outcome {
             Self::Echoed => "echoed",
             Self::Rejected => "rejected",
             Self::Waiting => "waiting",
+            Self::Landed => "landed",
         }
     }
 
@@ -82,12 +86,14 @@ impl Outcome {
             Self::Echoed => "RecordsEchoed",
             Self::Rejected => "RecordsRejected",
             Self::Waiting => "RecordsWaiting",
+            Self::Landed => "RecordsLanded",
         }
     }
 
-    /// Whether the audit keeps a line for it: records that stayed as they were leave none.
+    /// Whether the audit keeps a line for it: records that stayed as they were leave none, and what has landed gets its
+    /// line once it is applied.
     pub fn is_audited(self) -> bool {
-        !matches!(self, Self::Unchanged | Self::Filtered | Self::Echoed)
+        !matches!(self, Self::Unchanged | Self::Filtered | Self::Echoed | Self::Landed)
     }
 }
 
@@ -121,6 +127,8 @@ pub struct Counts {
     pub rejected: u64,
     /// See [`Outcome::Waiting`].
     pub waiting: u64,
+    /// See [`Outcome::Landed`]: 0 once the run has closed.
+    pub landed: u64,
 }
 
 impl Counts {
@@ -140,6 +148,7 @@ impl Counts {
             Outcome::Echoed => &mut self.echoed,
             Outcome::Rejected => &mut self.rejected,
             Outcome::Waiting => &mut self.waiting,
+            Outcome::Landed => &mut self.landed,
         }
     }
 
@@ -154,6 +163,16 @@ impl Counts {
         for outcome in Outcome::ALL {
             *self.of_mut(outcome) += other.of(outcome);
         }
+    }
+
+    /// What had landed is applied: so many records get these outcomes instead.
+    pub fn settle(&mut self, outcomes: &Self) {
+        let before = self.landed;
+        for outcome in Outcome::ALL {
+            *self.of_mut(outcome) += outcomes.of(outcome);
+        }
+        let settled: u64 = Outcome::ALL.iter().map(|outcome| outcomes.of(*outcome)).sum();
+        self.landed = before.saturating_sub(settled);
     }
 
     /// Whether every polled record is accounted for.
@@ -298,10 +317,17 @@ mod tests {
     }
 
     #[test]
+    fn what_has_landed_gets_its_outcomes_when_it_is_applied() {
+        let mut counts = Counts { polled: 3, landed: 2, rejected: 1, ..Counts::default() };
+        counts.settle(&Counts { updated: 1, unchanged: 1, ..Counts::default() });
+        assert_eq!(counts, Counts { polled: 3, updated: 1, unchanged: 1, rejected: 1, ..Counts::default() });
+    }
+
+    #[test]
     fn every_outcome_reads_back_from_its_ledger_byte() {
         for outcome in Outcome::ALL {
             assert_eq!(Outcome::from_code(outcome.code()), Some(outcome));
         }
-        assert_eq!(Outcome::from_code(9), None);
+        assert_eq!(Outcome::from_code(10), None);
     }
 }

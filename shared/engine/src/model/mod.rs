@@ -7,6 +7,8 @@ pub mod batch;
 pub mod decimal;
 pub mod delivery;
 pub mod id;
+pub mod link;
+mod memory;
 pub mod message;
 pub mod reconcile;
 pub mod request;

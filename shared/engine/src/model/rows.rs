@@ -7,14 +7,12 @@
 use std::borrow::Cow;
 
 use super::decimal::Decimal;
+use super::memory::Memory;
 use super::value::Value;
 use crate::error::{Error, Result};
 
 /// The first byte of every block. A reader refuses a version it does not know.
 const VERSION: u8 = 1;
-
-/// zstd's fastest standard level: rows shrink about eightfold, and speed is what the hot path needs.
-const COMPRESSION_LEVEL: i32 = 1;
 
 /// A block never unpacks to more than this; more means that it is not one of ours.
 const MAX_BLOCK_BYTES: usize = 256 << 20;
@@ -38,7 +36,7 @@ mod tag {
 /// Writes a block of rows.
 #[derive(Debug, Clone)]
 pub struct RowsWriter {
-    bytes: Vec<u8>,
+    bytes: Memory,
     columns: usize,
     rows: usize,
     header: usize,
@@ -47,7 +45,8 @@ pub struct RowsWriter {
 impl RowsWriter {
     /// Begins a block with these columns.
     pub fn new<S: AsRef<str>>(columns: &[S]) -> Self {
-        let mut bytes = vec![VERSION];
+        let mut bytes = Memory::take();
+        bytes.push(VERSION);
         put_length(&mut bytes, columns.len());
         for column in columns {
             put_length(&mut bytes, column.as_ref().len());
@@ -95,7 +94,7 @@ impl RowsWriter {
 
     /// The block, to be kept in memory.
     pub fn into_rows(self) -> Result<Rows> {
-        Rows::from_bytes(self.bytes)
+        Rows::from_memory(self.bytes)
     }
 
     /// The block compressed, ready for the archive or a message.
@@ -103,22 +102,14 @@ impl RowsWriter {
     /// # Errors
     /// Only when memory for the compressor cannot be had.
     pub fn compress(&self) -> Result<Vec<u8>> {
-        compress(&self.bytes)
+        Memory::compress(&self.bytes).map_err(|e| Error::later(format!("rows cannot be compressed: {e}")))
     }
-}
-
-/// Compresses a block.
-///
-/// # Errors
-/// Only when memory for the compressor cannot be had.
-pub fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
-    zstd::bulk::compress(bytes, COMPRESSION_LEVEL).map_err(|e| Error::later(format!("rows cannot be compressed: {e}")))
 }
 
 /// A block of rows, held in memory.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    bytes: Vec<u8>,
+    bytes: Memory,
     columns: Vec<String>,
     start: usize,
 }
@@ -131,7 +122,7 @@ impl Rows {
     pub fn decompress(bytes: &[u8]) -> Result<Self> {
         let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().unwrap_or(0);
         let size = usize::try_from(size).ok().filter(|s| *s <= MAX_BLOCK_BYTES).ok_or_else(damaged)?;
-        Self::from_bytes(zstd::bulk::decompress(bytes, size).map_err(|_| damaged())?)
+        Self::from_memory(Memory::decompress(bytes, size).map_err(|_| damaged())?)
     }
 
     /// Takes over the bytes of a block.
@@ -139,6 +130,10 @@ impl Rows {
     /// # Errors
     /// As [`Rows::decompress`].
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        Self::from_memory(bytes.into())
+    }
+
+    fn from_memory(bytes: Memory) -> Result<Self> {
         let mut reader = Reader { bytes: &bytes, at: 0 };
         match reader.byte()? {
             VERSION => {}

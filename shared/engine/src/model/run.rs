@@ -47,6 +47,8 @@ pub enum RunState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseStep {
+    /// Apply what has landed at the destination.
+    Apply,
     /// Mark deleted what a full read did not find.
     Sweep,
     /// Move the watermark and release the lease.
@@ -65,6 +67,7 @@ impl CloseStep {
     /// The step after this one.
     pub fn next(self) -> Option<Self> {
         match self {
+            Self::Apply => Some(Self::Sweep),
             Self::Sweep => Some(Self::Watermark),
             Self::Watermark => Some(Self::AfterRun),
             Self::AfterRun => Some(Self::Proof),
@@ -130,8 +133,17 @@ pub struct Run {
     /// Records that a full read did not find and that were marked deleted.
     #[serde(default)]
     pub swept: u64,
+    /// How far the present step of closing has come, in the destination's own words; nothing at its beginning.
+    #[serde(default)]
+    pub progress: Option<String>,
+    /// How many pages of outcomes are written down of what had landed: numbers the parts of its audit.
+    #[serde(default)]
+    pub settled_pages: u32,
     /// What the proof at its end found.
     pub proof: Option<Proof>,
+    /// What is worth knowing of the steps after the load, in words.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Steps after the load that failed, in words. They never block the next poll.
     pub warnings: Vec<String>,
 }
@@ -171,13 +183,31 @@ impl Run {
     /// Begins closing, once every batch is done.
     pub fn begin_closing(&mut self) {
         if self.state == RunState::Draining && self.can_close() {
-            self.state = RunState::Closing { step: CloseStep::Sweep };
+            self.state = RunState::Closing { step: CloseStep::Apply };
+        }
+    }
+
+    /// Step `step` of the closing goes on later, from `progress`.
+    pub fn comes_on(&mut self, step: CloseStep, progress: &str) {
+        if self.state == (RunState::Closing { step }) {
+            self.progress = Some(progress.to_owned());
+        }
+    }
+
+    /// A page of what had landed is applied, so that applying goes on from `progress`. Only whoever asked from where the
+    /// run stands counts it: a page that comes twice counts once.
+    pub fn settled(&mut self, asked_from: Option<&str>, counts: &Counts, progress: &str) {
+        if self.state == (RunState::Closing { step: CloseStep::Apply }) && self.progress.as_deref() == asked_from {
+            self.counts.settle(counts);
+            self.settled_pages += 1;
+            self.progress = Some(progress.to_owned());
         }
     }
 
     /// Step `done` of the closing is done; the last one completes the run. A repeated or late call does nothing.
     pub fn closed_step(&mut self, done: CloseStep, now: DateTime<Utc>) {
         if self.state == (RunState::Closing { step: done }) {
+            self.progress = None;
             match done.next() {
                 Some(step) => self.state = RunState::Closing { step },
                 None => self.end(RunState::Complete, now),
@@ -209,7 +239,7 @@ impl Run {
 
     /// Whether every record is accounted for and nothing is missing.
     pub fn is_green(&self) -> bool {
-        self.state == RunState::Complete && self.counts.balanced()
+        self.state == RunState::Complete && self.counts.balanced() && self.counts.landed == 0
     }
 }
 
@@ -237,6 +267,9 @@ mod tests {
             touch: false,
             state: RunState::Polling,
             swept: 0,
+            progress: None,
+            settled_pages: 0,
+            notes: Vec::new(),
             proof: None,
             warnings: Vec::new(),
         }
@@ -253,7 +286,7 @@ mod tests {
         run.batch_done(&Counts::default());
         assert!(run.can_close());
         run.begin_closing();
-        assert_eq!(run.state, RunState::Closing { step: CloseStep::Sweep });
+        assert_eq!(run.state, RunState::Closing { step: CloseStep::Apply });
     }
 
     #[test]
@@ -270,6 +303,7 @@ mod tests {
         assert_eq!(
             steps,
             [
+                CloseStep::Apply,
                 CloseStep::Sweep,
                 CloseStep::Watermark,
                 CloseStep::AfterRun,
@@ -279,6 +313,21 @@ mod tests {
             ]
         );
         assert_eq!(run.state, RunState::Complete);
+    }
+
+    #[test]
+    fn a_page_of_what_had_landed_counts_once_however_often_it_comes() {
+        let mut run = run();
+        run.batch_done(&Counts { polled: 2, landed: 2, ..Counts::default() });
+        run.polled(1);
+        run.begin_closing();
+        let page = Counts { inserted: 1, ..Counts::default() };
+        run.settled(None, &page, "after 1");
+        run.settled(None, &page, "after 1");
+        assert_eq!((run.counts.landed, run.counts.inserted, run.settled_pages), (1, 1, 1));
+        run.settled(Some("after 1"), &page, "after 2");
+        run.closed_step(CloseStep::Apply, DateTime::UNIX_EPOCH);
+        assert_eq!((run.counts.landed, run.progress), (0, None));
     }
 
     #[test]

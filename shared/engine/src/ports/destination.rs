@@ -1,16 +1,19 @@
 //! A system that records are written to.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::Finding;
-use crate::error::Result;
-use crate::model::audit::Outcome;
+use crate::error::{Error, Result};
+use crate::model::audit::{Counts, Outcome};
 use crate::model::batch::{MappedBatch, Version};
 use crate::model::decimal::Decimal;
-use crate::model::id::{RecordKey, SyncId};
+use crate::model::id::{RecordKey, RunId, SyncId};
 use crate::model::rows::Rows;
 use crate::model::table::TableSpec;
 use crate::model::totals::{GroupBy, GroupTotal};
+use crate::model::value::Value;
 
 /// What a destination can truthfully do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,33 @@ pub struct DestinationCapabilities {
     pub totals: bool,
     /// How many batches of one table may be written at once.
     pub parallel_batches: usize,
+    /// How many runs may be applied at once, of all tables, where batches only land until their run closes; `None` where
+    /// every batch is applied as it is written.
+    pub applies_at_once: Option<u32>,
+    /// How records are written, where the system takes them one at a time through its API and not in batches.
+    pub one_by_one: Option<OneByOne>,
+}
+
+/// How a system takes records one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OneByOne {
+    /// How long after a call what it has written may still not be there to be read back.
+    pub settles_after: Duration,
+    /// How many may write at once on one connection.
+    pub sessions: u32,
+}
+
+/// A record that is sent to a system that takes them one at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Which record.
+    pub key: &'a RecordKey,
+    /// The values of the table's columns.
+    pub cells: &'a [Value<'a>],
+    /// The values of the same columns as they stand there; `None` when the system has no such record.
+    pub there: Option<&'a [Value<'a>]>,
+    /// Our reference of this call, by which its traces are found in the other system.
+    pub reference: &'a str,
 }
 
 /// What became of one row of a batch.
@@ -34,6 +64,74 @@ impl From<Outcome> for Written {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, reason: None }
     }
+}
+
+/// A run that closes: what it has landed is applied, and what belongs to its end is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Landed<'a> {
+    /// Which run.
+    pub run: &'a RunId,
+    /// Of which sync.
+    pub sync: &'a SyncId,
+    /// Whether rows that stayed as they were are listed too: some of them are held or linked.
+    pub every_row: bool,
+}
+
+/// What became of one row that had landed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Number of its batch in the run.
+    pub seq: u32,
+    /// Its row in the archived batch, from 0.
+    pub row: u32,
+    /// Its record.
+    pub key: RecordKey,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The version of the record.
+    pub version: Version,
+    /// The version of the mapping.
+    pub mapping: u32,
+}
+
+/// How far applying has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// It is under way at the destination.
+    UnderWay {
+        /// Where it goes on, in the destination's own words.
+        progress: String,
+        /// How long to wait before it is asked again.
+        after: Duration,
+    },
+    /// Some rows are applied.
+    Settled {
+        /// What became of them; rows that stayed as they were only where every row is asked for.
+        rows: Vec<Settlement>,
+        /// How many rows have which outcome, those that are not listed included.
+        counts: Counts,
+        /// Where it goes on, in the destination's own words.
+        progress: String,
+    },
+    /// Everything that had landed is applied and was listed.
+    Done,
+}
+
+/// How far the work at the end of a run has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterRun {
+    /// It is under way at the destination.
+    UnderWay {
+        /// Where it goes on, in the destination's own words.
+        progress: String,
+        /// How long to wait before it is asked again.
+        after: Duration,
+    },
+    /// It is done.
+    Done {
+        /// What people should know of it.
+        note: Option<String>,
+    },
 }
 
 /// Counts and sums of what a destination holds of a sync.
@@ -89,11 +187,21 @@ pub trait Destination: Send + Sync {
 
     /// Writes a batch so that writing it twice changes nothing: by key, guarded by version, with the batch's outcomes
     /// in a ledger in the same transaction. A batch the ledger knows is not written again; its outcomes are returned as
-    /// they were. Returns one entry per row, in their order; refused rows are entries, not errors.
+    /// they were. Returns one entry per row, in their order; refused rows are entries, not errors. Where files are loaded
+    /// many at a time a row may only have landed: then [`Destination::apply`] tells its outcome.
     ///
     /// # Errors
     /// Later for what passes by itself, Stop for permissions and shape.
     async fn write(&self, table: &TableSpec, batch: &MappedBatch) -> Result<Vec<Written>>;
+
+    /// Sends one record, where [`DestinationCapabilities::one_by_one`] says that records are taken so. Returns the id that
+    /// the other system gave it, where it tells one. Whether it is there is asked of [`Destination::standing`] afterwards.
+    ///
+    /// # Errors
+    /// Reject when the system refuses the record, Unknown when it may have been written, Later when it certainly was not.
+    async fn send(&self, table: &TableSpec, _record: &Outgoing<'_>) -> Result<Option<String>> {
+        Err(Error::stop(format!("`{}` takes records in batches", table.name)))
+    }
 
     /// Counts the records with a version older than `before` that are not marked deleted: what a full read did not find.
     /// Records whose `_source_id` is among `except` are held, not gone, and are left out.
@@ -179,9 +287,20 @@ pub trait Destination: Send + Sync {
         keys: &[RecordKey],
     ) -> Result<Vec<RecordKey>>;
 
-    /// A run has ended: vacuum, analyse, tell somebody. Safe to repeat.
+    /// Applies what a run has landed, when all its batches are written and before anything else is done to close it.
+    /// `progress` is what was answered last, by this process or by one that died since: a repetition, also from an older
+    /// progress, changes nothing and answers the same.
+    ///
+    /// # Errors
+    /// As [`Destination::write`].
+    async fn apply(&self, _table: &TableSpec, _landed: &Landed<'_>, _progress: Option<&str>) -> Result<Applied> {
+        Ok(Applied::Done)
+    }
+
+    /// A run has ended: vacuum, analyse, run what the tenant wants run then. Safe to repeat; `progress` as for
+    /// [`Destination::apply`].
     ///
     /// # Errors
     /// Whatever fails becomes a warning of the run.
-    async fn after_run(&self, table: &TableSpec, sync: &SyncId) -> Result<()>;
+    async fn after_run(&self, table: &TableSpec, landed: &Landed<'_>, progress: Option<&str>) -> Result<AfterRun>;
 }

@@ -14,7 +14,10 @@ mod vault;
 pub use clock::{Clock, Ids};
 pub use connectors::Connectors;
 pub use consumer::{Consumer, Progress, Sent};
-pub use destination::{Destination, DestinationCapabilities, Totals, Which, Written, standing};
+pub use destination::{
+    AfterRun, Applied, Destination, DestinationCapabilities, Landed, OneByOne, Outgoing, Settlement, Totals, Which,
+    Written, standing,
+};
 pub use queue::{Queue, Received};
 pub use source::{Page, ReadRequest, Source, SourceCapabilities, SourceGroup, TooBig, What};
 pub use store::{ArchivePut, Change, HeldFilter, Store};

@@ -11,6 +11,7 @@ use crate::model::audit::{AuditBatch, AuditLine, Counts, Held, Settled};
 use crate::model::batch::Archived;
 use crate::model::delivery::{Cycle, Delivery};
 use crate::model::id::{BatchId, ConnectionId, DeliveryId, IntegrationId, RecordKey, RunId, SyncId, TenantId};
+use crate::model::link::Link;
 use crate::model::run::Run;
 use crate::model::sync::SyncState;
 
@@ -113,6 +114,13 @@ pub trait Store: Send + Sync {
 
     /// Those of these records of a sync that are at the destination: (key here, id there).
     async fn linked(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, String)>>;
+
+    /// How these records of a sync stand to their counterparts; those without a link are left out.
+    async fn links(&self, sync: &SyncId, keys: &[RecordKey]) -> Result<Vec<(RecordKey, Link)>>;
+
+    /// Changes how a record stands to its counterpart, from the default for one without a link, and returns what it is
+    /// then. A link with an id is found by [`Store::linked`] too.
+    async fn update_link(&self, sync: &SyncId, key: &RecordKey, change: Change<'_, Link>) -> Result<Link>;
 
     /// What a delivery, by its name in the tenant file, waits for; the default for one never seen. Changed and returned.
     async fn update_cycle(

@@ -3,8 +3,10 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
+use super::apply::{Step, apply};
 use super::poll::NO_ROW;
 use super::session::Session;
 use super::transform::is_key_of_place;
@@ -14,12 +16,12 @@ use crate::metrics::{self, Unit};
 use crate::model::audit::{AuditBatch, AuditEntry, Held, HeldWhy, Outcome, Settled};
 use crate::model::batch::Version;
 use crate::model::id::{BatchId, RecordKey, RunId, SyncId};
-use crate::model::message::Reason;
+use crate::model::message::{Message, Reason, Task};
 use crate::model::run::{CloseStep, Run, RunState};
 use crate::model::sync::{End, SyncState};
 use crate::model::window::{Selection, Window};
 use crate::plan::SyncPlan;
-use crate::ports::HeldFilter;
+use crate::ports::{AfterRun, HeldFilter, Landed};
 
 /// Soft deletes of one run beyond this many records and beyond [`DELETES_PERCENT`] are held for a person.
 const DELETES_ALWAYS: u64 = 50;
@@ -33,20 +35,32 @@ const HELD_PAGE: usize = 1_000;
 /// Records woken by one poll task.
 const WAKE_AT_ONCE: usize = 500;
 
-pub(super) async fn close(context: &Context, sync: &SyncId, run: &RunId) -> Result<()> {
+pub(super) async fn close(
+    context: &Context,
+    sync: &SyncId,
+    run: &RunId,
+    deadline: Option<DateTime<Utc>>,
+) -> Result<()> {
     let plan = context.plans.plan(sync)?;
     let Some(mut run) = context.store.update_run(run, &mut Run::begin_closing).await? else {
         warn!(%sync, %run, "the run to be closed is not known");
         return Ok(());
     };
     while let RunState::Closing { step } = run.state {
-        let warning = match step {
-            CloseStep::Sweep => sweep(context, &plan, &run).await?,
-            CloseStep::Watermark => finish(context, &run).await?,
-            CloseStep::AfterRun => warning_of(after_run(context, &plan).await),
-            CloseStep::Proof => warning_of(prove(context, &plan, &run).await),
-            CloseStep::Tell => warning_of(tell::ask(context, &run).await),
-            CloseStep::WakeUps => warning_of(wake_up(context, &plan, &run).await),
+        let stepped = match step {
+            CloseStep::Apply => apply(context, &plan, &mut run, deadline).await?,
+            CloseStep::AfterRun => match after_run(context, &plan, &run).await {
+                Ok(stepped) => stepped,
+                Err(failure) => Step::Done(Some(failure.to_string())),
+            },
+            _ => Step::Done(step_at_once(context, &plan, &run, step).await?),
+        };
+        let warning = match stepped {
+            Step::Done(warning) => warning,
+            Step::Later(delay) => {
+                let task = Task::Close { sync: sync.clone(), run: run.id.clone() };
+                return context.queue.send(&Message::new(task), delay.min(context.limits.longest_delay)).await;
+            }
         };
         let now = context.clock.now();
         let closed = context
@@ -63,6 +77,18 @@ pub(super) async fn close(context: &Context, sync: &SyncId, run: &RunId) -> Resu
     }
     info!(%sync, run = %run.id, counts = ?run.counts, "closed");
     Ok(())
+}
+
+/// A step that nothing has to be waited for in; its warning.
+async fn step_at_once(context: &Context, plan: &SyncPlan, run: &Run, step: CloseStep) -> Result<Option<String>> {
+    Ok(match step {
+        CloseStep::Apply | CloseStep::AfterRun => None,
+        CloseStep::Sweep => sweep(context, plan, run).await?,
+        CloseStep::Watermark => finish(context, run).await?,
+        CloseStep::Proof => warning_of(prove(context, plan, run).await),
+        CloseStep::Tell => warning_of(tell::ask(context, run).await),
+        CloseStep::WakeUps => warning_of(wake_up(context, plan, run).await),
+    })
 }
 
 /// What fails after the watermark has moved becomes a warning: it never blocks the next poll.
@@ -93,6 +119,9 @@ async fn sweep(context: &Context, plan: &SyncPlan, run: &Run) -> Result<Option<S
     }
     let except: Vec<String> = held.into_iter().map(|held| held.key.as_str().to_owned()).collect();
     let destination = context.connectors.destination(&run.sync.tenant, &plan.destination).await?;
+    if destination.capabilities().one_by_one.is_some() {
+        return Ok(None);
+    }
     destination.prepare(&plan.table).await?;
     let stale = destination.count_stale(&plan.table, &run.sync, before, &except).await?;
     let allowed = deletes_allowed(source);
@@ -183,15 +212,30 @@ async fn settle_nameless(context: &Context, run: &Run) -> Result<()> {
     }
 }
 
-async fn after_run(context: &Context, plan: &SyncPlan) -> Result<()> {
+async fn after_run(context: &Context, plan: &SyncPlan, run: &Run) -> Result<Step> {
     let destination = context.connectors.destination(&plan.id.tenant, &plan.destination).await?;
     destination.prepare(&plan.table).await?;
-    destination.after_run(&plan.table, &plan.id).await?;
+    let landed = Landed { run: &run.id, sync: &run.sync, every_row: false };
+    match destination.after_run(&plan.table, &landed, run.progress.as_deref()).await? {
+        AfterRun::UnderWay { progress, after } => {
+            context.store.update_run(&run.id, &mut |run| run.comes_on(CloseStep::AfterRun, &progress)).await?;
+            return Ok(Step::Later(after));
+        }
+        AfterRun::Done { note: Some(note) } => {
+            let keep = &mut |run: &mut Run| {
+                if !run.notes.contains(&note) {
+                    run.notes.push(note.clone());
+                }
+            };
+            context.store.update_run(&run.id, keep).await?;
+        }
+        AfterRun::Done { note: None } => {}
+    }
     let keep = chrono::Duration::from_std(plan.keep_archive).unwrap_or(chrono::Duration::MAX);
     if let Some(before) = context.clock.now().checked_sub_signed(keep) {
         context.store.expire_archive(&plan.id, before).await?;
     }
-    Ok(())
+    Ok(Step::Done(None))
 }
 
 /// Reads again what waited for records of this sync that are there now; what has waited too long becomes a reject.
@@ -242,6 +286,11 @@ fn waits_for(held: &Held) -> Option<RecordKey> {
 
 async fn prove(context: &Context, plan: &SyncPlan, run: &Run) -> Result<()> {
     if !run.selection.moves_watermark() {
+        return Ok(());
+    }
+    let destination = context.connectors.destination(&plan.id.tenant, &plan.destination).await?;
+    if destination.capabilities().one_by_one.is_some() {
+        // Each record that was sent was read back.
         return Ok(());
     }
     let proof = proof::prove(context, plan, run).await?;

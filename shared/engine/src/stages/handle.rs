@@ -151,8 +151,8 @@ async fn work(context: &Context, message: &Message, deadline: Option<DateTime<Ut
     match &message.task {
         Task::Poll(task) => poll::poll(context, task, deadline).await,
         Task::Transform(task) => transform::transform(context, task, &message.payload).await,
-        Task::Load(task) => load::load(context, task, &message.payload).await,
-        Task::Close { sync, run } => close::close(context, sync, run).await,
+        Task::Load(task) => load::load(context, task, &message.payload, deadline).await,
+        Task::Close { sync, run } => close::close(context, sync, run, deadline).await,
         Task::Tell { sync, run } => tell::tell(context, sync, run).await,
         Task::Deliver { sync, delivery, .. } => deliver::deliver(context, sync, delivery).await,
     }

@@ -3,11 +3,13 @@
 //! [`handle`] does the work of one message and says what becomes of the message. It is all that a Lambda function or the
 //! local driver calls. Every stage may be interrupted at any point and repeated from its message.
 
+mod apply;
 mod check;
 mod close;
 mod deliver;
 mod handle;
 mod load;
+mod one_by_one;
 mod poll;
 mod preview;
 mod proof;

@@ -210,7 +210,8 @@ async fn poll_source(
         let everything = PollTask { selection: Selection::Full { accept_deletes: false }, ..task.clone() };
         let is_sweep = task.selection == Selection::Changes
             && capabilities.granularity == Granularity::None
-            && capabilities.counts;
+            && capabilities.counts
+            && !plan.reverse;
         let task = if is_sweep { &everything } else { task };
         let run = match context.store.run(&task.run).await? {
             Some(run) if run.sequence <= task.sequence => run,
@@ -289,6 +290,9 @@ pub(super) async fn unread_run(context: &Context, task: &PollTask) -> Result<Run
         touch: false,
         state: RunState::Polling,
         swept: 0,
+        progress: None,
+        settled_pages: 0,
+        notes: Vec::new(),
         proof: None,
         warnings: Vec::new(),
     })

@@ -27,7 +27,8 @@ pub use repair::{Repair, repair, review};
 
 use self::held::HeldRecord;
 use self::sheets::Sheets;
-use self::sides::{each_ours, is_same_content, there, there_by_key};
+pub(super) use self::sides::{There, each_ours, fields, there_by_key};
+use self::sides::{is_same_content, there};
 use self::verdict::{Reach, Verdict};
 use super::Context;
 use super::close::all_held;
@@ -126,6 +127,11 @@ impl<'c> Comparison<'c> {
         Ok(Self { context, plan, session, capabilities, destination, reach })
     }
 
+    /// Whether the destination is a system with records of its own, of which these are only some.
+    fn is_one_by_one(&self) -> bool {
+        self.destination.capabilities().one_by_one.is_some()
+    }
+
     /// Takes or renews the right to a session.
     async fn permit(&self) -> Result<()> {
         self.session.permit(self.context, self.capabilities.sessions).await
@@ -165,7 +171,9 @@ impl<'c> Comparison<'c> {
             notes: Vec::new(),
         };
         let mut held = all_held(self.context, &self.plan.id).await?;
-        if options.window.is_some() {
+        if self.is_one_by_one() {
+            result.notes.push("only what the source holds is compared: the rest is the other system's own".to_owned());
+        } else if options.window.is_some() {
             held.retain(|held| found.held.contains(&held.key));
             result.notes.push("totals are compared only without --from and --to".to_owned());
         } else {
@@ -199,6 +207,7 @@ impl<'c> Comparison<'c> {
                 window(&dates, &crate::model::sync::SyncState::default(), self.plan, self.capabilities.granularity)
             });
         let expected = match self.capabilities.counts {
+            _ if self.is_one_by_one() => 0,
             true => self.session.source.count(&self.plan.stream, window).await?,
             false => self.destination.count_standing(&self.plan.table, &self.plan.id).await?,
         };
@@ -209,6 +218,9 @@ impl<'c> Comparison<'c> {
                 found.sheets.is_folded = !found.is_cut;
             }
             if found.is_cut {
+                return Ok(());
+            }
+            if self.is_one_by_one() {
                 return Ok(());
             }
             let all = window == Window::default();

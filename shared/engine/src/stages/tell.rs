@@ -26,6 +26,10 @@ pub(super) async fn ask(context: &Context, run: &Run) -> Result<()> {
     if !run.selection.moves_watermark() && !wrote_anything(run) {
         return Ok(());
     }
+    // What goes back to the source changes no table that anybody reads.
+    if context.plans.plan(&run.sync)?.reverse {
+        return Ok(());
+    }
     let task = Task::Tell { sync: run.sync.clone(), run: run.id.clone() };
     context.queue.send(&Message::new(task), std::time::Duration::ZERO).await
 }

@@ -49,6 +49,12 @@ pub async fn store_battery<S: Store>(make: impl AsyncFn() -> S) {
 
     links::links_read_back(&make().await).await;
     links::link_is_replaced(&make().await).await;
+    links::link_tells_where_a_write_stands(&make().await).await;
+    links::only_a_link_with_an_id_is_linked(&make().await).await;
+    links::linking_leaves_the_rest_of_a_link(&make().await).await;
+    links::change_that_changes_nothing_leaves_no_link(&make().await).await;
+    links::concurrent_changes_of_a_link_all_count(&make().await).await;
+    links::one_of_many_claims_a_link(&make().await).await;
     links::many_links_at_once(&make().await).await;
 
     deliveries::delivery_reads_back_whole_and_is_created_once(&make().await).await;

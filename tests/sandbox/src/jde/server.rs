@@ -256,6 +256,7 @@ impl Shared {
             status,
             content_type,
             retry_after: None,
+            headers: Vec::new(),
             body: Bytes::from(body),
             delivery: Delivery::Whole,
         };

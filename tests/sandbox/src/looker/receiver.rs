@@ -123,7 +123,14 @@ impl Answer for Shared {
             _ => (404, json!({})),
         };
         let body = Bytes::from(answer.to_string());
-        Reply { status, content_type: "application/json", retry_after: None, body, delivery: Delivery::Whole }
+        Reply {
+            status,
+            content_type: "application/json",
+            retry_after: None,
+            headers: Vec::new(),
+            body,
+            delivery: Delivery::Whole,
+        }
     }
 }
 

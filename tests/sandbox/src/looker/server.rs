@@ -200,6 +200,7 @@ fn reply(answer: Answer) -> Reply {
         status: answer.status,
         content_type: answer.content_type,
         retry_after: answer.retry_after,
+        headers: Vec::new(),
         body: Bytes::from(answer.body),
         delivery: http::Delivery::Whole,
     }

@@ -73,6 +73,32 @@ impl Decimal {
         Some(Self::new(i64::try_from(sum).ok()?, decimals))
     }
 
+    /// Appends the number as [`fmt::Display`] shows it.
+    pub(super) fn write(self, out: &mut Vec<u8>) {
+        // The digits of 64 bits, a dot and a sign; zeros in front of a longer fraction than that are not met.
+        let mut written = [b'0'; 32];
+        let decimals = usize::from(self.decimals);
+        if decimals > 20 {
+            return out.extend_from_slice(self.to_string().as_bytes());
+        }
+        let (mut at, mut rest, mut digits) = (written.len(), self.units.unsigned_abs(), 0);
+        while rest > 0 || digits <= decimals {
+            if digits == decimals && decimals > 0 {
+                at -= 1;
+                written[at] = b'.';
+            }
+            at -= 1;
+            written[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            digits += 1;
+        }
+        if self.units < 0 {
+            at -= 1;
+            written[at] = b'-';
+        }
+        out.extend_from_slice(&written[at..]);
+    }
+
     fn scaled(self, decimals: u8) -> i128 {
         i128::from(self.units) * 10_i128.pow(u32::from(decimals - self.decimals.min(decimals)))
     }
@@ -140,6 +166,14 @@ impl Cell {
             Kind::DateTime => date_time(text.trim()).map(Self::DateTime),
         };
         parsed.unwrap_or_else(|| Self::Text(text.trim_end_matches(' ').into()))
+    }
+
+    /// Appends the plain form.
+    pub(super) fn push_onto(&self, text: &mut String) {
+        match self {
+            Self::Text(own) => text.push_str(own),
+            other => text.push_str(&other.to_string()),
+        }
     }
 }
 
@@ -225,6 +259,17 @@ mod tests {
         assert_eq!(Decimal::new(7, 0).padded(2), "7.00");
         assert!(Decimal::new(15, 1) < Decimal::new(2, 0) && Decimal::new(-2, 0) < Decimal::new(-15, 1));
         assert_eq!(Decimal::new(15, 1).plus(Decimal::new(25, 2)), Some(Decimal::new(175, 2)));
+    }
+
+    #[test]
+    fn numbers_are_written_as_they_are_shown() {
+        for (units, decimals) in
+            [(0, 2), (5, 0), (5, 3), (-5, 3), (-125_050, 2), (i64::MIN, 0), (i64::MAX, 19), (7, 20), (7, 30)]
+        {
+            let (number, mut written) = (Decimal::new(units, decimals), Vec::new());
+            number.write(&mut written);
+            assert_eq!(String::from_utf8(written).unwrap(), number.to_string());
+        }
     }
 
     #[test]

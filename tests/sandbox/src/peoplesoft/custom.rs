@@ -106,7 +106,7 @@ impl CustomOperation {
     }
 
     /// The body of an answer.
-    pub(super) fn body(&self, page: &Page, more: bool, request: &Request, settings: &Settings) -> Vec<u8> {
+    pub(super) fn body(&self, page: &Page<'_>, more: bool, request: &Request, settings: &Settings) -> Vec<u8> {
         let mut rows = vec![b'['];
         for (at, row) in page.rows.iter().enumerate() {
             rows.extend_from_slice(if at > 0 { b",{" } else { b"{" });
@@ -115,7 +115,7 @@ impl CustomOperation {
                     rows.push(b',');
                 }
                 rows.extend_from_slice(format!("\"{}\":", self.member(&head.name)).as_bytes());
-                match cell {
+                match &**cell {
                     Cell::Null => rows.extend_from_slice(b"null"),
                     cell => json_cell(&mut rows, head.kind, cell, settings),
                 }
@@ -126,7 +126,7 @@ impl CustomOperation {
         let mut members = vec![(self.rows.clone(), String::from_utf8_lossy(&rows).into_owned())];
         let last = |column: &String| {
             let at = page.heads.iter().position(|head| head.name == *column)?;
-            page.rows.last()?.get(at).map(Cell::to_string).filter(|_| more)
+            page.rows.last()?.get(at).map(|cell| cell.to_string()).filter(|_| more)
         };
         let quoted = |text: String| serde_json::Value::from(text).to_string();
         match &self.next {
@@ -162,12 +162,14 @@ impl CustomOperation {
 }
 
 impl Fitted {
-    fn text(&self, variable: &str) -> Option<&str> {
+    /// What a variable was given, decoded.
+    pub(super) fn text(&self, variable: &str) -> Option<&str> {
         self.variables.iter().find(|(name, _)| name == variable).map(|(_, value)| value.as_str())
     }
 }
 
-fn fit(template: &str, rest: &str, request: &Request) -> Option<Fitted> {
+/// The variables of a path behind the alias and of its query string; nothing where the template does not fit.
+pub(super) fn fit(template: &str, rest: &str, request: &Request) -> Option<Fitted> {
     let (path, query) = template.split_once('?').unwrap_or((template, ""));
     let variable = |part: &str| Some(part.strip_prefix('{')?.strip_suffix('}')?.to_owned());
     let mut fitted = Fitted::default();

@@ -1,4 +1,5 @@
-//! A simulator of Oracle PeopleSoft's integration broker, the REST side of it that is read from.
+//! A simulator of Oracle PeopleSoft's integration broker, the REST side of it: what is read from, and operations of
+//! a site by which attributes are written.
 //!
 //! It answers Query Access Services, custom operations and Application Services over records it holds in memory, takes Basic
 //! and the bearer tokens of an identity provider beside it, and refuses what the real system refuses. Queries are not its own:
@@ -32,6 +33,7 @@ mod steer;
 mod tests;
 mod tls;
 mod value;
+mod writes;
 
 use crate::http;
 
@@ -54,3 +56,4 @@ pub use settings::{
     Aliases, Answered, DateTimeForm, ErrorBody, FieldNames, OAuth, Operator, Profile, RowFilter, Settings, Tls,
     Unordered,
 };
+pub use writes::{TooLong, WriteOperation, Written};

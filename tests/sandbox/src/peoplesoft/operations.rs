@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::custom::CustomOperation;
 use super::error::Refusal;
 use super::settings::{Operator, Profile, Settings};
+use super::writes::WriteOperation;
 
 /// What an operation does.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub(super) enum Work {
     Custom(Box<CustomOperation>),
     /// Takes JSON documents that have at least these members.
     Receive(Vec<String>),
+    /// Writes attributes of one record.
+    Write(Box<WriteOperation>),
 }
 
 /// One operation, by its alias.

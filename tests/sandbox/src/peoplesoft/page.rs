@@ -3,9 +3,11 @@
 //! Invariant: the members, their order and their odd names are those of section 3.2 and 3.3 of the reference. A text where a
 //! number should be is written as a text; nothing is left out or made up.
 
-use chrono::{NaiveDateTime, TimeZone};
+use std::borrow::Cow;
 
-use super::cell::{Cell, Kind};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeZone, Timelike};
+
+use super::cell::{Cell, Decimal, Kind};
 use super::error::character_data;
 use super::settings::{DateTimeForm, Settings};
 
@@ -16,12 +18,22 @@ pub(super) struct Head {
     pub(super) kind: Kind,
 }
 
-/// The rows of an answer.
+impl Head {
+    /// What stands before each value of the column.
+    fn member(&self) -> Vec<u8> {
+        let mut member = vec![b','];
+        text(&mut member, &self.name, false);
+        member.push(b':');
+        member
+    }
+}
+
+/// The rows of an answer, borrowed from the records where they can be.
 #[derive(Clone, Debug)]
-pub(super) struct Page {
+pub(super) struct Page<'a> {
     pub(super) query: String,
     pub(super) heads: Vec<Head>,
-    pub(super) rows: Vec<Vec<Cell>>,
+    pub(super) rows: Vec<Vec<Cow<'a, Cell>>>,
     /// `numrows`, where it is not the number of rows.
     pub(super) counted: Option<usize>,
 }
@@ -35,7 +47,14 @@ pub(super) enum Xml {
     WebRowSet,
 }
 
-impl Page {
+impl Page<'_> {
+    /// The page, to be kept while the records change.
+    pub(super) fn into_owned(self) -> Page<'static> {
+        let own = |cell: Cow<'_, Cell>| Cow::Owned(cell.into_owned());
+        let rows = self.rows.into_iter().map(|row| row.into_iter().map(own).collect()).collect();
+        Page { query: self.query, heads: self.heads, rows, counted: self.counted }
+    }
+
     fn numrows(&self) -> usize {
         self.counted.unwrap_or(self.rows.len())
     }
@@ -55,15 +74,15 @@ impl Page {
         }
         let single = self.rows.len() == 1 && settings.single_row_as_object;
         out.extend_from_slice(if single { b",\"rows\":" } else { b",\"rows\":[" });
+        let names: Vec<Vec<u8>> = self.heads.iter().map(Head::member).collect();
         for (at, row) in self.rows.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            out.extend_from_slice(format!("{{\"attr:rownumber\":{}", at + 1).as_bytes());
-            for (head, cell) in self.heads.iter().zip(row) {
-                out.push(b',');
-                text(&mut out, &head.name, false);
-                out.push(b':');
+            out.extend_from_slice(b"{\"attr:rownumber\":");
+            Decimal::new(at as i64 + 1, 0).write(&mut out);
+            for ((head, name), cell) in self.heads.iter().zip(&names).zip(row) {
+                out.extend_from_slice(name);
                 json_cell(&mut out, head.kind, cell, settings);
             }
             out.push(b'}');
@@ -134,11 +153,46 @@ fn plain(kind: Kind, cell: &Cell, settings: &Settings) -> String {
 /// A cell in JSON: numbers as numbers, everything else as texts, null as an empty one.
 pub(super) fn json_cell(out: &mut Vec<u8>, kind: Kind, cell: &Cell, settings: &Settings) {
     match cell {
-        Cell::Number(number) if !settings.numbers_as_strings => out.extend_from_slice(number.to_string().as_bytes()),
+        Cell::Number(number) if !settings.numbers_as_strings => number.write(out),
         Cell::Text(value) if value.is_empty() && kind == Kind::Text => text(out, settings.blank, false),
         Cell::Text(value) => text(out, value, settings.raw_control_characters),
+        Cell::DateTime(at) if settings.date_time == DateTimeForm::Dotted && (0..=9999).contains(&at.year()) => {
+            out.extend_from_slice(&dotted(*at));
+        }
         Cell::DateTime(at) => text(out, &date_time(*at, settings), false),
+        Cell::Date(date) if (0..=9999).contains(&date.year()) => {
+            let mut quoted = *b"\"0000-00-00\"";
+            day(&mut quoted, *date);
+            out.extend_from_slice(&quoted);
+        }
         other => text(out, &other.to_string(), false),
+    }
+}
+
+/// `"YYYY-MM-DD-HH.MM.SS.ffffff"`. The patterns of strftime take longer than all the rest of a row.
+fn dotted(at: NaiveDateTime) -> [u8; 28] {
+    let mut quoted = *b"\"0000-00-00-00.00.00.000000\"";
+    day(&mut quoted, at.date());
+    digits(&mut quoted[12..14], at.hour());
+    digits(&mut quoted[15..17], at.minute());
+    // A leap second counts on in its fraction.
+    digits(&mut quoted[18..20], at.second() + at.nanosecond() / 1_000_000_000);
+    digits(&mut quoted[21..27], at.nanosecond() % 1_000_000_000 / 1_000);
+    quoted
+}
+
+/// Writes a day behind the quotation mark.
+fn day(quoted: &mut [u8], date: NaiveDate) {
+    digits(&mut quoted[1..5], date.year().unsigned_abs());
+    digits(&mut quoted[6..8], date.month());
+    digits(&mut quoted[9..11], date.day());
+}
+
+/// Fills a place with the digits of a number.
+fn digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -173,4 +227,29 @@ fn text(out: &mut Vec<u8>, value: &str, raw_control_characters: bool) {
         out.push(byte);
     }
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_times_are_written_as_their_patterns_say() {
+        let settings = Settings { date_time: DateTimeForm::Dotted, ..Settings::default() };
+        let written = |kind, cell: Cell| {
+            let mut out = Vec::new();
+            json_cell(&mut out, kind, &cell, &settings);
+            String::from_utf8(out).unwrap()
+        };
+        for year in [-4, 0, 1, 987, 2026, 9999, 12_345] {
+            let day = NaiveDate::from_ymd_opt(year, 2, 3).unwrap();
+            assert_eq!(written(Kind::Date, day.into()), format!("\"{}\"", day.format("%Y-%m-%d")));
+            // The last is in a leap second.
+            for micros in [0, 1, 999_999, 1_500_000] {
+                let at = day.and_hms_micro_opt(9, 5, 59, micros).unwrap();
+                let shown = at.format("%Y-%m-%d-%H.%M.%S%.6f");
+                assert_eq!(written(Kind::DateTime, at.into()), format!("\"{shown}\""));
+            }
+        }
+    }
 }

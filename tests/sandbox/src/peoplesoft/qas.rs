@@ -3,8 +3,8 @@
 //! Invariant: a request is checked in full before rows are read, so a refused request never comes with rows. A cap cuts a page
 //! short without a word, as the real one does.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -42,7 +42,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    pub(super) fn write(self, page: &Page, settings: &Settings) -> Answer {
+    pub(super) fn write(self, page: &Page<'_>, settings: &Settings) -> Answer {
         match self {
             Self::Json => (settings.json_type, page.json(settings)),
             Self::Xml(xml) => ("text/xml", page.xml(xml, settings)),
@@ -50,9 +50,9 @@ impl Form {
     }
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
     /// `{OwnerType}/{QueryName}/{OutResultType}/{OutFileFormat}?…`
-    pub(super) fn execute(&mut self, rest: &str, request: &Request) -> Result<(Form, Page), Refusal> {
+    pub(super) fn execute(&mut self, rest: &str, request: &Request) -> Result<(Form, Page<'a>), Refusal> {
         let parts: Vec<String> = rest.split('/').map(decode).collect();
         let [owner, name, result, file] = parts.as_slice() else {
             return Err(Refusal::NoTemplate(request.path.clone()));
@@ -63,7 +63,7 @@ impl Desk<'_> {
     }
 
     /// The same from the XML body of the POST twin.
-    pub(super) fn execute_post(&mut self, request: &Request) -> Result<(Form, Page), Refusal> {
+    pub(super) fn execute_post(&mut self, request: &Request) -> Result<(Form, Page<'a>), Refusal> {
         let body = String::from_utf8_lossy(&request.body).into_owned();
         let missing = |name: &str| Refusal::QueryFailed(format!("{name} is missing."));
         let one = |name: &str| between(&body, name).next().map(|text| unescape(text.trim()));
@@ -87,7 +87,7 @@ impl Desk<'_> {
         Ok((form, self.run(&owner, &name, &asked)?))
     }
 
-    fn run(&mut self, owner: &str, name: &str, asked: &Asked) -> Result<Page, Refusal> {
+    fn run(&mut self, owner: &str, name: &str, asked: &Asked) -> Result<Page<'a>, Refusal> {
         let queries = self.queries;
         let query = queries.find(owner, name, self.operator)?;
         let answers = asked.answers(query, self.settings)?;
@@ -111,7 +111,7 @@ impl Desk<'_> {
         answers: &[Cell],
         limit: usize,
         offset: usize,
-    ) -> Result<(Page, bool), Refusal> {
+    ) -> Result<(Page<'a>, bool), Refusal> {
         let records = self.records;
         let operator = self.operator;
         let prepared = prepare(query, records, operator, answers, FieldNames::Prefixed)?;
@@ -124,11 +124,11 @@ impl Desk<'_> {
     fn page(
         &mut self,
         query: &QueryDefinition,
-        prepared: &Prepared<'_>,
+        prepared: &Prepared<'a>,
         answers: &[Cell],
         offset: usize,
         most: usize,
-    ) -> (Page, bool) {
+    ) -> (Page<'a>, bool) {
         let key = SelectionKey {
             query: query.clone(),
             columns: prepared.columns.iter().map(|column| column.unique.clone()).collect(),
@@ -143,10 +143,12 @@ impl Desk<'_> {
         let end = first.saturating_add(most).min(selection.len());
         let records = prepared.records();
         let rows = (first..end).map(|row| match &*selection {
-            super::select::Selection::Groups(rows) => rows.get(row).cloned().unwrap_or_default(),
+            super::select::Selection::Groups(rows) => {
+                rows.get(row).into_iter().flatten().cloned().map(Cow::Owned).collect()
+            }
             places => {
                 let places = places.places(row);
-                prepared.columns.iter().map(|column| column.value.of(places, &records).into_owned()).collect()
+                prepared.columns.iter().map(|column| column.value.of(places, &records)).collect()
             }
         });
         let heads = prepared.columns.iter().map(|column| Head { name: column.wire.clone(), kind: column.kind });
@@ -154,7 +156,7 @@ impl Desk<'_> {
         (page, end < selection.len())
     }
 
-    fn twisted(&self, mut page: Page) -> Page {
+    fn twisted(&self, mut page: Page<'a>) -> Page<'a> {
         let twist = self.twist;
         // Whatever prefix the answer has, the column is the one that was meant.
         let bare = |name: &str| name.rsplit('.').next().map(str::to_owned);
@@ -175,7 +177,7 @@ impl Desk<'_> {
         for name in &twist.blank {
             let at = page.heads.iter().position(|head| is(head, name));
             if let Some(cell) = at.and_then(|at| page.rows.first_mut()?.get_mut(at)) {
-                *cell = Cell::from("");
+                *cell = Cow::Owned(Cell::from(""));
             }
         }
         if let (true, Some(first)) = (twist.duplicate, page.rows.first().cloned()) {
@@ -239,16 +241,23 @@ struct Job {
     operator: String,
     polls: u32,
     fails: bool,
-    page: Arc<Page>,
+    page: Page<'static>,
     form: Form,
 }
 
 impl Jobs {
     /// Starts one and answers with its instance.
-    pub(super) fn start(&mut self, operator: &str, form: Form, page: Page, fails: bool, settings: &Settings) -> Answer {
+    pub(super) fn start(
+        &mut self,
+        operator: &str,
+        form: Form,
+        page: Page<'_>,
+        fails: bool,
+        settings: &Settings,
+    ) -> Answer {
         self.started += 1;
         let instance = format!("{:08x}-2fae-11e3-95a9-8782b6a978ba", 0x7d40_d78f_u32.wrapping_add(self.started));
-        let job = Job { operator: operator.into(), polls: 0, fails, page: Arc::new(page), form };
+        let job = Job { operator: operator.into(), polls: 0, fails, page: page.into_owned(), form };
         self.jobs.insert(instance.clone(), job);
         match form {
             Form::Json => {

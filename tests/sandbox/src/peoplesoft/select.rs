@@ -78,14 +78,14 @@ impl Selection {
     }
 }
 
-impl Prepared<'_> {
+impl<'a> Prepared<'a> {
     /// The answers that the selection depends on: all but the one that only says where the page begins.
     pub(super) fn depends_on(&self, answers: &[Cell]) -> Vec<Option<Cell>> {
         let seeks = self.seek.as_ref().map(|seek| seek.prompt);
         answers.iter().enumerate().map(|(at, answer)| (Some(at) != seeks).then(|| answer.clone())).collect()
     }
 
-    pub(super) fn records(&self) -> Vec<&Record> {
+    pub(super) fn records(&self) -> Vec<&'a Record> {
         self.sources.iter().map(|source| source.record).collect()
     }
 
@@ -107,7 +107,7 @@ impl Prepared<'_> {
         if self.aggregated {
             return Selection::Groups(self.groups(&places, width, &records));
         }
-        if !self.order.is_empty() {
+        if !self.order.is_empty() && !self.is_ordered(&places, width, &records) {
             places = self.ordered(&places, width, &records);
         }
         Selection::Places { width, places }
@@ -131,6 +131,18 @@ impl Prepared<'_> {
             if before { low = middle + 1 } else { high = middle }
         }
         low
+    }
+
+    /// Whether the rows are in the order of a joined key already, as those mostly are that come by key.
+    fn is_ordered(&self, places: &[Slot], width: usize, records: &[&Record]) -> bool {
+        let [(Value::Concat(parts), false)] = self.order.as_slice() else { return false };
+        let (mut before, mut joined) = (String::new(), String::new());
+        places.chunks(width).all(|row| {
+            joined.clear();
+            parts.iter().for_each(|part| part.of(row, records).push_onto(&mut joined));
+            std::mem::swap(&mut before, &mut joined);
+            joined <= before
+        })
     }
 
     fn ordered(&self, places: &[Slot], width: usize, records: &[&Record]) -> Vec<Slot> {

@@ -25,6 +25,7 @@ use super::routes::{self, Route};
 use super::select::Selections;
 use super::settings::{Answered, ErrorBody, Operator, Settings};
 use super::tls;
+use super::writes::{Caller, Writes};
 use crate::clock::Clock;
 use crate::faults::Rules;
 
@@ -41,6 +42,7 @@ pub(super) struct State {
     pub(super) calls: VecDeque<Call>,
     /// Documents that were posted, by alias.
     pub(super) received: BTreeMap<String, Vec<serde_json::Value>>,
+    pub(super) writes: Writes,
     pub(super) down: Option<(DateTime<Utc>, Answered)>,
     /// The last answer with rows, for a fault that repeats it.
     last_page: Option<Answer>,
@@ -78,6 +80,7 @@ impl PeopleSoftSandbox {
             rules: Rules::default(),
             calls: VecDeque::new(),
             received: BTreeMap::new(),
+            writes: Writes::default(),
             down: None,
             last_page: None,
             at_once: 0,
@@ -182,7 +185,14 @@ impl http::Answer for IdentityProvider {
 }
 
 fn reply(status: u16, content_type: &'static str, body: Vec<u8>) -> Reply {
-    Reply { status, content_type, retry_after: None, body: Bytes::from(body), delivery: Delivery::Whole }
+    Reply {
+        status,
+        content_type,
+        retry_after: None,
+        headers: Vec::new(),
+        body: Bytes::from(body),
+        delivery: Delivery::Whole,
+    }
 }
 
 impl Shared {
@@ -193,6 +203,8 @@ impl Shared {
     fn begin(&self, request: &Request) -> Effects {
         let mut state = self.state();
         let effects = Effects::of(state.rules.hits(request));
+        let shown = &mut *state;
+        shown.writes.settle(&mut shown.records, self.clock.now());
         effects.run_hooks(&mut state.records);
         if effects.kill_tokens {
             state.tokens.revoke_all();
@@ -325,6 +337,10 @@ impl Shared {
             Work::Receive(required) => {
                 let body = receive(state, alias, required, request)?;
                 return Ok((settings.created, (settings.json_type, body)));
+            }
+            Work::Write(operation) => {
+                let call = Caller { settings, operator, request, rest, now: self.clock.now() };
+                return state.writes.write(operation, &mut state.records, &call);
             }
         };
         Ok((200, answer))

@@ -13,8 +13,10 @@ use super::operations::Work;
 use super::queries::DefinitionError;
 use super::record::Records;
 use super::routes::REST;
+use super::schema::RecordError;
 use super::server::PeopleSoftSandbox;
 use super::settings::{Answered, Operator};
+use super::writes::{WriteOperation, Written};
 use crate::clock::Clock;
 use crate::faults::Calls;
 
@@ -45,7 +47,11 @@ impl PeopleSoftSandbox {
 
     /// Looks at or changes the data, between calls.
     pub fn with_records<T>(&self, work: impl FnOnce(&mut Records) -> T) -> T {
-        work(&mut self.shared.state().records)
+        let now = self.shared.clock.now();
+        let mut state = self.shared.state();
+        let state = &mut *state;
+        state.writes.settle(&mut state.records, now);
+        work(&mut state.records)
     }
 
     /// Saves a query, or saves it anew. Fails when a record, a field or a prompt that it names is not there.
@@ -101,6 +107,23 @@ impl PeopleSoftSandbox {
     /// The documents that an operation of [`PeopleSoftSandbox::define_receiver`] has taken.
     pub fn received(&self, alias: &str) -> Vec<serde_json::Value> {
         self.shared.state().received.get(alias).cloned().unwrap_or_default()
+    }
+
+    /// Adds an operation that writes attributes of one record, or replaces it. Fails when the record lacks a field that it
+    /// names.
+    pub fn define_write(&self, operation: WriteOperation) -> Result<(), RecordError> {
+        let mut state = self.shared.state();
+        operation.check(&state.records)?;
+        let (alias, methods) = (operation.alias.clone(), operation.methods.clone());
+        let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
+        let name = internal_name(&alias, methods.first().unwrap_or(&"POST"));
+        state.operations.add(&alias, &name, &methods, Work::Write(Box::new(operation)));
+        Ok(())
+    }
+
+    /// What operations of [`PeopleSoftSandbox::define_write`] have written, oldest first, also what queries do not show yet.
+    pub fn writes(&self) -> Vec<Written> {
+        self.shared.state().writes.journal.clone()
     }
 
     /// Switches an operation on or off. False when there is none.

@@ -85,15 +85,17 @@ impl Resolver<'_> {
 
 impl Value {
     /// What it comes to in a row; aggregates come to nothing in a single row.
-    pub(super) fn of<'a>(&'a self, places: &[Slot], records: &[&'a Record]) -> Cow<'a, Cell> {
+    pub(super) fn of<'a>(&self, places: &[Slot], records: &[&'a Record]) -> Cow<'a, Cell> {
         match self {
             Self::Field { source, field } => {
                 let cell = places.get(*source).and_then(|slot| records.get(*source)?.cell(*slot, *field));
                 cell.map_or(Cow::Owned(Cell::Null), Cow::Borrowed)
             }
-            Self::Fixed(cell) => Cow::Borrowed(cell),
+            Self::Fixed(cell) => Cow::Owned(cell.clone()),
             Self::Concat(parts) => {
-                Cow::Owned(parts.iter().map(|part| part.of(places, records).to_string()).collect::<String>().into())
+                let mut joined = String::new();
+                parts.iter().for_each(|part| part.of(places, records).push_onto(&mut joined));
+                Cow::Owned(joined.into())
             }
             Self::Padded(inner, width) => {
                 Cow::Owned(format!("{:0>width$}", inner.of(places, records).to_string(), width = *width).into())
@@ -103,7 +105,7 @@ impl Value {
                 values.max().unwrap_or(Cow::Owned(Cell::Null))
             }
             Self::Coalesce(inner, instead) => match inner.of(places, records) {
-                empty if *empty == Cell::Null => Cow::Borrowed(instead),
+                empty if *empty == Cell::Null => Cow::Owned(instead.clone()),
                 there => there,
             },
             Self::Count | Self::Sum(_) | Self::Min(_) | Self::Max(_) => Cow::Owned(Cell::Null),

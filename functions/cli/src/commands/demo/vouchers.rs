@@ -85,3 +85,12 @@ fn keys(
     let rows = records.get(record)?.rows().filter(|row| wanted(&|field| row.text(field)));
     Ok(rows.take(most).map(|row| row.key()).collect())
 }
+
+/// The first suppliers with their classes: (SetID, number, class).
+#[cfg(feature = "databricks")]
+pub(super) fn classes(peoplesoft: &PeopleSoft) -> Result<Vec<(String, String, String)>, RecordError> {
+    peoplesoft.sandbox.with_records(|records| {
+        let rows = records.get("VENDOR")?.rows().take(20);
+        Ok(rows.map(|row| (row.text("SETID"), row.text("VENDOR_ID"), row.text("VENDOR_CLASS"))).collect())
+    })
+}

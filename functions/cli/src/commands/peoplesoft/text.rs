@@ -2,7 +2,7 @@
 
 use connectors::peoplesoft::{Effective, Kind, Operator, Origin, Owner, Purpose, QueryDefinition, QueryField};
 
-use super::{Listed, Wanted};
+use super::{Listed, Wanted, writes};
 use crate::words::{Columns, count, indented};
 
 /// What holds for all of them, before the first.
@@ -28,8 +28,12 @@ Names, fields, prompts and order count: a query that differs is refused by `ml-c
 
 /// All of it.
 pub(super) fn text(listed: &Listed) -> String {
-    if listed.queries.is_empty() {
+    let operations = writes::text(&listed.writes);
+    if listed.queries.is_empty() && listed.writes.is_empty() {
         return "there is no query to create\n".to_owned();
+    }
+    if listed.queries.is_empty() {
+        return operations.trim_start().to_owned();
     }
     let queries = count(listed.queries.len() as u64, "query", "queries");
     let mut text = format!("{queries} to create.\n\n{HOW}");
@@ -38,6 +42,7 @@ pub(super) fn text(listed: &Listed) -> String {
         text.push_str(&query_text(query));
     }
     text.push_str(&security(listed));
+    text.push_str(&operations);
     text
 }
 
@@ -185,7 +190,8 @@ fn condition(operator: Operator) -> &'static str {
     }
 }
 
-fn kind(kind: Kind) -> String {
+/// A type, as Query Manager calls it.
+pub(super) fn kind(kind: Kind) -> String {
     match kind {
         Kind::Character(length) => format!("Character {length}"),
         Kind::Number => "Number".to_owned(),
@@ -246,7 +252,7 @@ mod tests {
     #[test]
     fn what_is_read_is_printed_and_data_about_persons_only_when_asked_for() {
         let read = printed(None, false);
-        assert!(read.starts_with("30 queries to create."), "{read}");
+        assert!(read.starts_with("48 queries to create."), "{read}");
         assert!(!read.contains("ML_REQ_HDR") && !read.contains("ML_PAY_CHECK"));
         let all = printed(None, true);
         assert!(all.contains("\nML_REQ_HDR\n") && !all.contains("ML_PAY_CHECK"));

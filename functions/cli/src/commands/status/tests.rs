@@ -20,6 +20,7 @@ fn sync(name: &str) -> SyncStatus {
             ended_at: Some(at(2)),
             counts: Counts { polled: 1_200, inserted: 1_200, ..Counts::default() },
             warnings: Vec::new(),
+            notes: Vec::new(),
         }),
         not_begun: None,
         rejected: 0,

@@ -1,7 +1,6 @@
 //! What a Looker developer has to know about the project, beside its files.
 
 use super::names::view_of;
-use super::sql::identifier;
 use super::text::generated;
 use super::{File, Project, Warehouse};
 
@@ -43,8 +42,18 @@ fn rights(warehouse: &Warehouse) -> String {
             "\nLooker's database user reads the tables and the ledger of loaded batches:\n\n```sql\nGRANT USAGE ON SCHEMA \
              {schema}, {ledger_schema} TO looker;\nGRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO looker;\nGRANT SELECT ON \
              {ledger} TO looker;\n```\n",
-            schema = identifier(schema),
-            ledger_schema = identifier(ledger_schema),
+            schema = warehouse.identifier(schema),
+            ledger_schema = warehouse.identifier(ledger_schema),
+            ledger = warehouse.ledger(),
+        ),
+        Warehouse::Databricks { catalog, schema, ledger_schema } => format!(
+            "\nThe principal of Looker's connection reads the tables and the ledger of loaded batches:\n\n```sql\nGRANT USE \
+             CATALOG ON CATALOG {catalog} TO `looker`;\nGRANT USE SCHEMA, SELECT ON SCHEMA {catalog}.{schema} TO \
+             `looker`;\nGRANT USE SCHEMA ON SCHEMA {catalog}.{ledger_schema} TO `looker`;\nGRANT SELECT ON TABLE {ledger} TO \
+             `looker`;\n```\n",
+            catalog = warehouse.identifier(catalog),
+            schema = warehouse.identifier(schema),
+            ledger_schema = warehouse.identifier(ledger_schema),
             ledger = warehouse.ledger(),
         ),
         Warehouse::Sqlite => {

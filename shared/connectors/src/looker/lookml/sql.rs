@@ -15,6 +15,15 @@ pub enum Warehouse {
         /// The schema of the ledger of loaded batches.
         ledger_schema: String,
     },
+    /// Tables of Unity Catalog on Databricks.
+    Databricks {
+        /// The catalog.
+        catalog: String,
+        /// The schema of the tables.
+        schema: String,
+        /// The schema of the ledger of loaded batches.
+        ledger_schema: String,
+    },
     /// A SQLite file. It has no schemas, and few types: see `warehouse::sqlite`.
     Sqlite,
 }
@@ -22,9 +31,13 @@ pub enum Warehouse {
 impl Warehouse {
     /// Checks the names that come from the connection's settings.
     pub(super) fn check(&self) -> Result<()> {
-        let Self::Postgres { schema, ledger_schema } = self else { return Ok(()) };
+        let names = match self {
+            Self::Postgres { schema, ledger_schema } => vec![schema, ledger_schema],
+            Self::Databricks { catalog, schema, ledger_schema } => vec![catalog, schema, ledger_schema],
+            Self::Sqlite => Vec::new(),
+        };
         let fits = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        match [schema, ledger_schema].into_iter().find(|name| !fits(name)) {
+        match names.into_iter().find(|name| !fits(name)) {
             None => Ok(()),
             Some(name) => Err(Error::stop(format!(
                 "`{name}` cannot be the name of a schema: use letters (a-z), digits and underscores"
@@ -32,25 +45,47 @@ impl Warehouse {
         }
     }
 
+    /// A name as this warehouse takes it, in quotes where it needs them.
+    pub(super) fn identifier(&self, name: &str) -> String {
+        let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        match self {
+            _ if is_plain && RESERVED.binary_search(&name).is_err() => name.to_owned(),
+            Self::Databricks { .. } => format!("`{}`", name.replace('`', "``")),
+            Self::Postgres { .. } | Self::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
+        }
+    }
+
+    /// A column of the view's table.
+    fn column(&self, name: &str) -> String {
+        format!("${{TABLE}}.{}", self.identifier(name))
+    }
+
     /// A table, qualified where there are schemas.
     pub(super) fn table(&self, name: &str) -> String {
         match self {
-            Self::Postgres { schema, .. } => format!("{}.{}", identifier(schema), identifier(name)),
-            Self::Sqlite => identifier(name),
+            Self::Postgres { schema, .. } => format!("{}.{}", self.identifier(schema), self.identifier(name)),
+            Self::Databricks { catalog, schema, .. } => {
+                [catalog, schema, name].map(|name| self.identifier(name)).join(".")
+            }
+            Self::Sqlite => self.identifier(name),
         }
     }
 
     /// The ledger of loaded batches.
     pub(super) fn ledger(&self) -> String {
         match self {
-            Self::Postgres { ledger_schema, .. } => format!("{}.load_batches", identifier(ledger_schema)),
+            Self::Postgres { ledger_schema, .. } => format!("{}.load_batches", self.identifier(ledger_schema)),
+            Self::Databricks { catalog, ledger_schema, .. } => {
+                format!("{}.{}.load_batches", self.identifier(catalog), self.identifier(ledger_schema))
+            }
             Self::Sqlite => "etl_load_batches".to_owned(),
         }
     }
 
     /// The value of a mapped column, as its declared type is meant.
     pub(super) fn value(&self, name: &str, kind: ColumnType) -> String {
-        let column = column(name);
+        let column = self.column(name);
         match (self, kind) {
             // Documents are neither grouped nor filtered, their text is.
             (Self::Postgres { .. }, ColumnType::Json) => format!("CAST({column} AS TEXT)"),
@@ -63,7 +98,7 @@ impl Warehouse {
 
     /// The value of a metadata column: what is in bytes there, as text.
     pub(super) fn metadata(&self, name: &str) -> String {
-        let column = column(name);
+        let column = self.column(name);
         match (self, name) {
             (Self::Postgres { .. }, meta::BATCH_ID) => format!("CAST({column} AS TEXT)"),
             (Self::Postgres { .. }, meta::ROW_HASH) => format!("encode({column}, 'hex')"),
@@ -75,8 +110,10 @@ impl Warehouse {
 
     /// How many days ago a date was; negative for one to come.
     pub(super) fn days_past(&self, name: &str, kind: ColumnType) -> String {
-        let column = column(name);
+        let column = self.column(name);
         match (self, kind) {
+            (Self::Databricks { .. }, ColumnType::Date) => format!("datediff(current_date(), {column})"),
+            (Self::Databricks { .. }, _) => format!("datediff(current_date(), CAST({column} AS DATE))"),
             (Self::Postgres { .. }, ColumnType::Date) => format!("CURRENT_DATE - {column}"),
             (Self::Postgres { .. }, _) => format!("CURRENT_DATE - CAST({column} AS DATE)"),
             (Self::Sqlite, _) => {
@@ -86,22 +123,7 @@ impl Warehouse {
     }
 }
 
-/// A column of the view's table.
-fn column(name: &str) -> String {
-    format!("${{TABLE}}.{}", identifier(name))
-}
-
-/// A name as SQL takes it, in quotes where it needs them.
-pub(super) fn identifier(name: &str) -> String {
-    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if is_plain && RESERVED.binary_search(&name).is_err() {
-        return name.to_owned();
-    }
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Words that PostgreSQL or SQLite keeps for itself, in their order.
+/// Words that one of the databases keeps for itself, in their order.
 #[rustfmt::skip]
 const RESERVED: [&str; 136] = [
     "add", "all", "alter", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",
@@ -127,8 +149,18 @@ mod tests {
     fn names_are_quoted_only_where_they_must_be() {
         assert!(RESERVED.is_sorted());
         for (name, sql) in [("gl_date", "gl_date"), ("_op", "_op"), ("order", "\"order\""), ("Amount", "\"Amount\"")] {
-            assert_eq!(identifier(name), sql);
+            assert_eq!(Warehouse::Sqlite.identifier(name), sql);
         }
+    }
+
+    #[test]
+    fn databricks_is_asked_in_three_parts_and_backquotes() {
+        let name = str::to_owned;
+        let there = Warehouse::Databricks { catalog: name("main"), schema: name("Erp"), ledger_schema: name("etl") };
+        assert_eq!(there.table("order"), "main.`Erp`.`order`");
+        assert_eq!(there.ledger(), "main.etl.load_batches");
+        assert_eq!(there.days_past("due_date", ColumnType::Date), "datediff(current_date(), ${TABLE}.due_date)");
+        assert_eq!(there.value("payload", ColumnType::Json), "${TABLE}.payload");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Tests of the source against a server that answers as Query Access Services are known to.
+//! Tests of the source against a server that answers as Query Access Services are known to, and of the destination against
+//! the simulator.
 
 mod answers;
 mod background;
@@ -12,3 +13,6 @@ mod personal;
 mod refusals;
 mod stub;
 mod totals;
+mod writes;
+mod writes_refused;
+mod writes_settings;

@@ -1,6 +1,8 @@
 //! Reading page by page, slice by slice, turn by turn.
 
-use engine::model::window::{Granularity, Window};
+use std::time::Duration;
+
+use engine::model::window::{Granularity, Position, Window};
 use engine::plan::{Condition, StreamSpec, UpdatedSpec};
 use engine::ports::{ReadRequest, Source, What};
 use engine::{Kind, model::rows::RowsWriter};
@@ -190,4 +192,37 @@ async fn a_query_that_nothing_goes_on_behind_must_fit_into_one_page() {
     assert_eq!((rows.len(), stub.asked().len()), (10, 1));
     let error = read_all(&source, &StreamSpec { page_size: Some(10), ..vouchers() }, ALL).await.unwrap_err();
     assert!(error.to_string().contains("nothing asks for what follows"), "{error}");
+}
+
+#[tokio::test]
+async fn the_page_that_follows_is_asked_for_while_one_is_put_away() {
+    let site = Site::with(40, None);
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let pages = site.clone();
+    let stub = Stub::start(move |asked, call| {
+        tell.send(call).unwrap();
+        // The third page fails once.
+        if call == 2 { Reply::json(503, "") } else { pages.answer(asked) }
+    })
+    .await;
+    let (source, stream) = (source(&stub, json!({})), StreamSpec { page_size: Some(10), ..vouchers() });
+    let mut rows = RowsWriter::new(&stream.columns);
+    let first = source.read(ReadRequest { stream: &stream, what: ALL, after: None }, &mut rows).await.unwrap();
+    assert_eq!((told.recv().await, told.is_empty()), (Some(0), true), "whoever looks at one page costs one call");
+    let read = async |after: Option<&Position>, rows: &mut RowsWriter| {
+        source.read(ReadRequest { stream: &stream, what: ALL, after }, rows).await
+    };
+    let second = read(first.next.as_ref(), &mut rows).await.unwrap();
+    let third_call = async { (told.recv().await, told.recv().await) };
+    let asked = tokio::time::timeout(Duration::from_secs(30), third_call).await;
+    assert_eq!(asked.expect("nobody has read the third page yet"), (Some(1), Some(2)));
+    // What became of it is told to whoever reads the page, and a page that did not come is asked for again.
+    let error = read(second.next.as_ref(), &mut rows).await.unwrap_err();
+    assert!(error.is_later(), "{error}");
+    let mut after = second.next;
+    while after.is_some() {
+        after = read(after.as_ref(), &mut rows).await.unwrap().next;
+    }
+    assert_eq!(keys_of(&super::fixture::rows(&rows), 2), site.keys());
+    assert_eq!(stub.asked().len(), 6, "four pages, the one that failed, and the empty one at the end");
 }

@@ -17,9 +17,9 @@ pub(super) const EPOCH_DAYS: i32 = 10_957;
 /// The same in microseconds.
 pub(super) const EPOCH_MICROS: i64 = 86_400_000_000 * EPOCH_DAYS as i64;
 /// How much is gathered before it is sent.
-const CHUNK_BYTES: usize = 256 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 /// Room for the chunk and the row that overshoots it.
-const BUFFER_BYTES: usize = 1 << 20;
+const BUFFER_BYTES: usize = 160 << 10;
 
 /// Gathers encoded rows. The buffer is used again once what was taken from it has been sent.
 #[derive(Debug)]

@@ -3,7 +3,9 @@
 use engine::model::audit::Outcome::{Deleted, Inserted, Rejected, Superseded, Unchanged, Updated};
 use engine::model::batch::Version;
 use engine::model::decimal::Decimal;
+use engine::model::id::RunId;
 use engine::model::value::Value;
+use engine::ports::Landed;
 
 use super::sample::{batch, column, decimal, outcomes, row, sync, table, text};
 use super::{Harness, for_every_warehouse};
@@ -28,6 +30,25 @@ for_every_warehouse!(
     records_that_a_later_read_brought_are_named,
     a_key_of_several_columns_is_one_key,
     another_number_of_rows_under_a_known_id_stops,
+    a_batch_of_another_shape_stops,
+    after_run_and_check_can_be_repeated,
+);
+
+#[cfg(feature = "databricks")]
+super::for_databricks!(
+    an_older_read_never_overwrites_a_newer_one,
+    within_one_read_stamp_then_mapping_decide,
+    unchanged_records_are_touched_only_when_asked,
+    values_that_do_not_fit_are_refused_before_they_are_sent,
+    every_type_comes_back_as_it_went_in,
+    text_of_every_script_and_keys_with_quotes_are_kept,
+    five_thousand_rows_are_one_batch,
+    two_writers_at_once_end_in_the_newest_state,
+    the_same_batch_from_two_writers_is_written_once,
+    totals_are_exact,
+    what_a_full_read_did_not_find_is_marked_deleted,
+    records_that_a_later_read_brought_are_named,
+    a_key_of_several_columns_is_one_key,
     a_batch_of_another_shape_stops,
     after_run_and_check_can_be_repeated,
 );
@@ -443,8 +464,10 @@ async fn after_run_and_check_can_be_repeated(harness: &dyn Harness) {
     assert!(findings.iter().all(|f| f.ok), "{findings:?}");
     assert!(findings.iter().any(|f| f.detail == "would be created"), "{findings:?}");
     destination.write(&table, &batch(&table, "a", 1, &[row("1", "n", "1")])).await.unwrap();
-    destination.after_run(&table, &sync()).await.unwrap();
-    destination.after_run(&table, &sync()).await.unwrap();
+    let (run, sync) = (RunId::new("a"), sync());
+    let landed = Landed { run: &run, sync: &sync, every_row: false };
+    destination.after_run(&table, &landed, None).await.unwrap();
+    destination.after_run(&table, &landed, None).await.unwrap();
     let findings = destination.check(&[&table]).await;
     assert!(findings.iter().all(|f| f.ok), "{findings:?}");
     assert!(findings.iter().any(|f| f.detail == "as declared"), "{findings:?}");

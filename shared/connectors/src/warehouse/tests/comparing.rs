@@ -22,6 +22,16 @@ for_every_warehouse!(
     chosen_records_are_marked_deleted,
 );
 
+#[cfg(feature = "databricks")]
+super::for_databricks!(
+    control_totals_are_told_by_value_and_by_month,
+    records_are_read_back_as_they_were_mapped,
+    pages_of_records_come_to_an_end_and_leave_none_out,
+    what_others_put_into_the_table_is_read_too,
+    forgotten_content_is_written_by_the_next_newer_read,
+    chosen_records_are_marked_deleted,
+);
+
 async fn control_totals_are_told_by_value_and_by_month(harness: &dyn Harness) {
     let (destination, table) = (harness.destination(), table("t"));
     let day = |text: &str| Value::date(text.parse().unwrap());

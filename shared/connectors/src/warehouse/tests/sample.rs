@@ -12,7 +12,7 @@ use engine::model::table::{TableColumn, TableSpec};
 use engine::model::value::Value;
 use engine::ports::Written;
 
-pub(super) fn column(name: &str, kind: &str) -> TableColumn {
+pub(crate) fn column(name: &str, kind: &str) -> TableColumn {
     TableColumn {
         name: name.into(),
         kind: kind.parse().unwrap(),
@@ -22,7 +22,7 @@ pub(super) fn column(name: &str, kind: &str) -> TableColumn {
 }
 
 /// A table keyed by `id`, with one column of each type.
-pub(super) fn table(name: &str) -> TableSpec {
+pub(crate) fn table(name: &str) -> TableSpec {
     TableSpec {
         name: name.into(),
         description: "Invoices of suppliers.".into(),
@@ -46,14 +46,14 @@ pub(super) fn table(name: &str) -> TableSpec {
 
 /// A row before it is written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     pub cells: Vec<Value<'static>>,
     pub stamp: Option<i64>,
     pub deleted: bool,
 }
 
 /// A row of [`table`].
-pub(super) fn row(id: &str, name: &str, amount: &str) -> Sample {
+pub(crate) fn row(id: &str, name: &str, amount: &str) -> Sample {
     Sample {
         cells: vec![
             text("00001"),
@@ -72,11 +72,11 @@ pub(super) fn row(id: &str, name: &str, amount: &str) -> Sample {
     }
 }
 
-pub(super) fn text(text: &str) -> Value<'static> {
+pub(crate) fn text(text: &str) -> Value<'static> {
     Value::Text(Cow::Owned(text.to_owned()))
 }
 
-pub(super) fn decimal(text: &str, scale: u8) -> Value<'static> {
+pub(crate) fn decimal(text: &str, scale: u8) -> Value<'static> {
     Value::Decimal(Decimal::parse(text).unwrap().with_scale(scale).unwrap())
 }
 
@@ -103,16 +103,16 @@ impl Sample {
     }
 }
 
-pub(super) fn sync() -> SyncId {
+pub(crate) fn sync() -> SyncId {
     "acme/jde-looker/ap_invoices".parse().unwrap()
 }
 
-pub(super) fn at() -> DateTime<Utc> {
+pub(crate) fn at() -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000, 0).unwrap()
 }
 
 /// A batch of these rows; `epoch` is the version and, with `run`, the batch's identity.
-pub(super) fn batch(table: &TableSpec, run: &str, version: i64, rows: &[Sample]) -> MappedBatch {
+pub(crate) fn batch(table: &TableSpec, run: &str, version: i64, rows: &[Sample]) -> MappedBatch {
     let columns: Vec<&str> = meta::COLUMNS.into_iter().chain(table.columns.iter().map(|c| c.name.as_str())).collect();
     let mut writer = RowsWriter::new(&columns);
     for (i, row) in rows.iter().enumerate() {
@@ -141,6 +141,6 @@ pub(super) fn batch(table: &TableSpec, run: &str, version: i64, rows: &[Sample])
     }
 }
 
-pub(super) fn outcomes(written: &[Written]) -> Vec<Outcome> {
+pub(crate) fn outcomes(written: &[Written]) -> Vec<Outcome> {
     written.iter().map(|w| w.outcome).collect()
 }

@@ -14,6 +14,16 @@ for_every_warehouse!(
     two_prepare_at_once,
 );
 
+#[cfg(feature = "databricks")]
+super::for_databricks!(
+    a_table_grows_by_columns_and_never_shrinks,
+    columns_are_widened_and_never_narrowed,
+    what_no_addition_mends_is_refused_in_words,
+    a_table_without_the_key_is_refused,
+    names_are_checked,
+    two_prepare_at_once,
+);
+
 async fn a_table_grows_by_columns_and_never_shrinks(harness: &dyn Harness) {
     let (destination, small) = (harness.destination(), table("t"));
     destination.write(&small, &batch(&small, "a", 1, &[row("1", "n", "1")])).await.unwrap();

@@ -5,6 +5,7 @@ mod deliveries;
 mod mistakes;
 mod plans;
 mod schema;
+mod values;
 
 use schemars::JsonSchema;
 use serde::Deserialize;

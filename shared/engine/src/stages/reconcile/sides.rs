@@ -17,7 +17,7 @@ use crate::ports::standing;
 
 /// A record as the source has it, mapped.
 #[derive(Debug, Clone)]
-pub(super) struct Ours<'r> {
+pub(in crate::stages) struct Ours<'r> {
     pub key: RecordKey,
     pub stamp: Option<i64>,
     pub hash: Option<u128>,
@@ -28,7 +28,7 @@ pub(super) struct Ours<'r> {
 
 /// A record as it stands at the destination.
 #[derive(Debug, Clone)]
-pub(super) struct There<'r> {
+pub(in crate::stages) struct There<'r> {
     /// What it says its key is, where something of ours wrote it.
     pub id: Option<String>,
     pub stamp: Option<i64>,
@@ -47,7 +47,7 @@ impl There<'_> {
 }
 
 /// Walks over the rows of a mapped block.
-pub(super) fn each_ours<'r>(rows: &'r Rows, mut show: impl FnMut(Ours<'r>) -> Result<()>) -> Result<()> {
+pub(in crate::stages) fn each_ours<'r>(rows: &'r Rows, mut show: impl FnMut(Ours<'r>) -> Result<()>) -> Result<()> {
     let mut reader = rows.reader();
     let mut cells = Vec::new();
     while reader.next_into(&mut cells)? {
@@ -100,7 +100,7 @@ pub(super) fn there<'r>(table: &TableSpec, rows: &'r Rows) -> Result<Vec<(Record
 }
 
 /// As [`there`], by key.
-pub(super) fn there_by_key<'r>(table: &TableSpec, rows: &'r Rows) -> Result<HashMap<RecordKey, There<'r>>> {
+pub(in crate::stages) fn there_by_key<'r>(table: &TableSpec, rows: &'r Rows) -> Result<HashMap<RecordKey, There<'r>>> {
     Ok(there(table, rows)?.into_iter().collect())
 }
 
@@ -174,7 +174,7 @@ pub(super) fn is_same_content(table: &TableSpec, ours: &[Value<'_>], there: &[Va
 }
 
 /// The fields that differ.
-pub(super) fn fields(table: &TableSpec, ours: &[Value<'_>], there: &[Value<'_>]) -> Vec<FieldDifference> {
+pub(in crate::stages) fn fields(table: &TableSpec, ours: &[Value<'_>], there: &[Value<'_>]) -> Vec<FieldDifference> {
     let pairs = table.columns.iter().zip(ours.iter().zip(there));
     let differing = pairs.filter(|(column, (one, other))| !is_same(column.kind, one, other));
     let text = |value: &Value<'_>| (!value.is_null()).then(|| value.to_text().into_owned());

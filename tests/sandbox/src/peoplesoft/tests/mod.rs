@@ -10,6 +10,7 @@ mod prompts;
 mod queries;
 mod seeded;
 mod wire;
+mod writes;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
