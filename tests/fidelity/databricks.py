@@ -30,7 +30,7 @@ try:
     from databricks.sdk.service import sql as sqlapi
     from databricks.sdk.service.catalog import VolumeType
 except ImportError as missing:
-    print(f"left out: {missing}; pip install -r requirements-databricks.txt")
+    print(f"left out: {missing}; pip install -r requirements.txt")
     sys.exit(77)
 
 FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "CLOSED")

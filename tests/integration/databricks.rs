@@ -96,6 +96,23 @@ fn tables_are_typed_described_and_few_statements_fill_them() {
 }
 
 #[test]
+fn other_peoples_parsers_read_the_statements_and_the_files() {
+    let world = world(Lakehouse::new());
+    loads(&world);
+    let there = &lakehouse(&world).sandbox;
+    let folder = world.dir().join("landed");
+    std::fs::create_dir(&folder).unwrap();
+    for path in there.files("/Volumes/main/erp/landing/ap_invoices") {
+        let name = path.rsplit('/').next().unwrap().to_owned();
+        std::fs::write(folder.join(name), there.file(&path).unwrap()).unwrap();
+    }
+    let rows = world.warehouse.rows("ap_invoices");
+    std::fs::write(folder.join("rows.json"), serde_json::to_string(&rows).unwrap()).unwrap();
+    std::fs::write(folder.join("statements.json"), serde_json::to_string(&there.statements()).unwrap()).unwrap();
+    crate::fidelity::script("lakehouse.py", &[folder.as_os_str()]);
+}
+
+#[test]
 fn what_goes_wrong_on_the_way_ends_in_the_same_rows() {
     let merge = || Calls::to(STATEMENTS).about("MERGE INTO `main`.`erp`.`ap_invoices`");
     let stopped = "The warehouse w1 was stopped while the statement ran.";

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::world::{example, left_out};
 
 /// Runs a script of `tests/fidelity` with the Python that has the vendors' clients; it prints a line per check.
-fn script(name: &str, arguments: &[&std::ffi::OsStr]) {
+pub fn script(name: &str, arguments: &[&std::ffi::OsStr]) {
     let Some(python) = std::env::var_os("ML_CONNECTOR_TEST_PYTHON") else {
         return left_out(
             name,

@@ -99,7 +99,7 @@ fn every_tenant_file_in_the_readme_loads() {
     let world = World::new();
     let whole: Vec<String> =
         blocks(&document("README.md"), "yaml").into_iter().filter(|block| block.contains("connections:")).collect();
-    for system in ["jde", "peoplesoft", "sqlite", "postgres", "looker"] {
+    for system in ["jde", "peoplesoft", "sqlite", "postgres", "looker", "databricks"] {
         assert!(whole.iter().any(|tenant| tenant.contains(&format!("\n    {system}:\n"))), "none with {system}");
     }
     for tenant in whole {

@@ -88,6 +88,9 @@ pub async fn run(options: &Options, args: Args, output: &Output) -> anyhow::Resu
     let changes = erps.month_end(&clock, output)?;
     looker.receiver.fail(1);
     let mut second = run_all(&options, output).await?;
+    if cfg!(feature = "databricks") {
+        read_what_came_back(&options, &mut second, output).await?;
+    }
     second.deliveries = deliver_again(&options, second.deliveries, output).await?;
     let reconciled = reconcile_all(&options).await?;
 
@@ -196,6 +199,25 @@ async fn run_all(options: &Options, output: &Output) -> anyhow::Result<Rows> {
         work.run(sync, Reason::Manual, Selection::Changes).await?;
     }
     work.rows(&syncs).await
+}
+
+/// Suppliers were changed in PeopleSoft by what came back from Databricks, after they had been read.
+async fn read_what_came_back(options: &Options, rows: &mut Rows, output: &Output) -> anyhow::Result<()> {
+    let setup = Setup::open(options).await?;
+    let syncs = setup.all_syncs()?;
+    let is_changed = |sync: &&SyncId| sync.stream == "suppliers" && sync.integration.as_str().starts_with("peoplesoft");
+    let syncs: Vec<SyncId> = syncs.iter().filter(is_changed).cloned().collect();
+    let mut work = Work::begin(&setup, output).await?;
+    for sync in &syncs {
+        work.run(sync, Reason::Manual, Selection::Changes).await?;
+    }
+    for again in work.rows(&syncs).await?.syncs {
+        let same = rows.syncs.iter_mut().find(|row| row.sync == again.sync && row.integration == again.integration);
+        if let Some(row) = same {
+            *row = row.clone().followed_by(&again);
+        }
+    }
+    Ok(())
 }
 
 /// Compares source and destination once more, key by key.

@@ -281,7 +281,7 @@ mod tests {
             "| `expire_archive` | per batch 2 and 1 per KB of rows |",
             "| `write_audit` | 2 and 1 per line;",
             "| `hold` | 2 per record,",
-            "| `link` | 1 per new or changed link | 1 per link |",
+            "| `link` | 1, in a call of its own, per new or changed link | 1 per link |",
             "| two queues: 7 requests to send, 7 to receive, 1 to delete | 30 requests |",
         ] {
             assert!(documented.contains(line), "{line} has changed: so does what is counted here");

@@ -90,7 +90,7 @@ fn keys(
 #[cfg(feature = "databricks")]
 pub(super) fn classes(peoplesoft: &PeopleSoft) -> Result<Vec<(String, String, String)>, RecordError> {
     peoplesoft.sandbox.with_records(|records| {
-        let rows = records.get("VENDOR")?.rows().take(20);
+        let rows = records.get("VENDOR")?.rows().take(10);
         Ok(rows.map(|row| (row.text("SETID"), row.text("VENDOR_ID"), row.text("VENDOR_CLASS"))).collect())
     })
 }

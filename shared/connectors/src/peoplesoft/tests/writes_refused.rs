@@ -82,9 +82,11 @@ async fn nobody_listening_is_no_unknown() {
     let cells = supplier("Zenith", "I");
     let there = stand(&destination, &suppliers(), &["0000000042|SHARE"]).await;
     let key = engine::model::id::RecordKey::new("0000000042|SHARE");
+    // Of a connection that was open before nobody can say how far a call came.
+    let fresh = self::destination(&sandbox, json!({}));
     sandbox.shutdown().await;
     let record = engine::ports::Outgoing { key: &key, cells: &cells, there: Some(&there[0]), reference: "r" };
-    let error = destination.send(&suppliers(), &record).await.unwrap_err();
+    let error = fresh.send(&suppliers(), &record).await.unwrap_err();
     assert!(error.is_later(), "{:?} {error}", error.kind());
 }
 
