@@ -133,7 +133,9 @@ fn the_demo_agrees_with_its_source_and_its_reports_arrive() {
     assert_eq!(of_jde, streams().len());
     assert!(syncs.len() > of_jde, "PeopleSoft's are there too");
     for row in syncs {
-        assert_eq!(row["agrees"], true, "{row}");
+        // What goes back to PeopleSoft is read back record by record, and not counted.
+        let goes_back = row["sync"] == "supplier_attributes";
+        assert_eq!(row["agrees"], if goes_back { Json::Null } else { json!(true) }, "{row}");
         for figure in ["read", "inserted", "updated", "unchanged", "rejected", "waiting"] {
             assert!(row[figure].is_u64(), "{figure} in {row}");
         }
