@@ -7,6 +7,8 @@
 mod body;
 mod quote;
 #[cfg(test)]
+pub(crate) mod stub;
+#[cfg(test)]
 mod tests;
 
 use std::error::Error as StdError;

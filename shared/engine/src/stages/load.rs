@@ -34,10 +34,12 @@ pub(super) async fn load(
     let newest_epoch = keep_lease(context, task).await?;
     let rows = mapped_rows(context, &plan, task, payload).await?;
     let records = records(&rows)?;
-    let keys: Vec<RecordKey> = records.iter().map(|(key, _)| key.clone()).collect();
     let held_before = match context.store.held_count(&task.sync).await? {
         (0, 0) => Vec::new(),
-        _ => context.store.held_among(&task.sync, &keys).await?,
+        _ => {
+            let keys: Vec<RecordKey> = records.iter().map(|(key, _)| key.clone()).collect();
+            context.store.held_among(&task.sync, &keys).await?
+        }
     };
     let mut is_one_by_one = false;
     let written = if records.is_empty() {

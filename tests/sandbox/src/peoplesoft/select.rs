@@ -107,7 +107,7 @@ impl<'a> Prepared<'a> {
         if self.aggregated {
             return Selection::Groups(self.groups(&places, width, &records));
         }
-        if !self.order.is_empty() && !self.is_ordered(&places, width, &records) {
+        if !self.order.is_empty() {
             places = self.ordered(&places, width, &records);
         }
         Selection::Places { width, places }
@@ -131,18 +131,6 @@ impl<'a> Prepared<'a> {
             if before { low = middle + 1 } else { high = middle }
         }
         low
-    }
-
-    /// Whether the rows are in the order of a joined key already, as those mostly are that come by key.
-    fn is_ordered(&self, places: &[Slot], width: usize, records: &[&Record]) -> bool {
-        let [(Value::Concat(parts), false)] = self.order.as_slice() else { return false };
-        let (mut before, mut joined) = (String::new(), String::new());
-        places.chunks(width).all(|row| {
-            joined.clear();
-            parts.iter().for_each(|part| part.of(row, records).push_onto(&mut joined));
-            std::mem::swap(&mut before, &mut joined);
-            joined <= before
-        })
     }
 
     fn ordered(&self, places: &[Slot], width: usize, records: &[&Record]) -> Vec<Slot> {

@@ -94,7 +94,7 @@ async fn a_delivery_whose_id_was_never_told_is_found_by_its_name() {
         assert_eq!(found.reference, "4711");
         assert_eq!(found.progress, Progress::Delivered("email to ap@example.com (csv)".to_owned()));
     }
-    assert_eq!(stub.asked(QUERY)[0].filter("scheduled_plan.name").unwrap(), "50^%^, ^\"AP^\" ^^^_ [run 01J]");
+    assert_eq!(stub.asked(QUERY)[0].json()["filters"]["scheduled_plan.name"], "50^%^, ^\"AP^\" ^^^_ [run 01J]");
 }
 
 #[tokio::test]
